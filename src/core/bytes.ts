@@ -1,0 +1,228 @@
+/** Thrown inside a codec when bytes do not fit the grammar; the codec's border turns it into a Result. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+  /** Offset from the start of the outermost buffer. */
+  readonly offset: number;
+
+  constructor(message: string, offset: number) {
+    super(`${message} (at byte ${String(offset)})`);
+    this.offset = offset;
+  }
+}
+
+/**
+ * Reads a buffer inside a fence: nothing behind `end` can be reached, and a nested reader's fence can only be
+ * narrower. Every method names its byte order.
+ */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    if (start < 0 || end > bytes.length || start > end) throw new DecodeError(`bad fence ${start}..${end}`, start);
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = start;
+    this.#end = end;
+  }
+
+  get offset(): number {
+    return this.#at;
+  }
+
+  get remaining(): number {
+    return this.#end - this.#at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16be(): number {
+    return this.#view.getUint16(this.#take(2), false);
+  }
+
+  u16le(): number {
+    return this.#view.getUint16(this.#take(2), true);
+  }
+
+  u32be(): number {
+    return this.#view.getUint32(this.#take(4), false);
+  }
+
+  u32le(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  i32be(): number {
+    return this.#view.getInt32(this.#take(4), false);
+  }
+
+  i32le(): number {
+    return this.#view.getInt32(this.#take(4), true);
+  }
+
+  u64be(): bigint {
+    return this.#view.getBigUint64(this.#take(8), false);
+  }
+
+  u64le(): bigint {
+    return this.#view.getBigUint64(this.#take(8), true);
+  }
+
+  i64be(): bigint {
+    return this.#view.getBigInt64(this.#take(8), false);
+  }
+
+  /** A view, not a copy. */
+  bytes(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  utf8(length: number): string {
+    return new TextDecoder('utf-8').decode(this.bytes(length));
+  }
+
+  /** A reader over the next `length` bytes only; this one continues behind them. */
+  fenced(length: number): ByteReader {
+    const at = this.#take(length);
+    return new ByteReader(this.#bytes, at, at + length);
+  }
+
+  skip(length: number): void {
+    this.#take(length);
+  }
+
+  /** @throws DecodeError when bytes are left over: a length that lies is never ignored. */
+  expectEnd(what: string): void {
+    if (this.remaining !== 0) throw new DecodeError(`${this.remaining} bytes left over in ${what}`, this.#at);
+  }
+
+  #take(length: number): number {
+    if (length < 0 || length > this.remaining) {
+      throw new DecodeError(`${length} bytes wanted, ${this.remaining} left`, this.#at);
+    }
+    const at = this.#at;
+    this.#at += length;
+    return at;
+  }
+}
+
+/** Grows as it is written. `reserve…` and `patch…` serve lengths that are known only afterwards. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #at = 0;
+
+  constructor(initialSize = 256) {
+    this.#bytes = new Uint8Array(initialSize);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#at;
+  }
+
+  u8(value: number): this {
+    this.#view.setUint8(this.#grow(1), value);
+    return this;
+  }
+
+  u16be(value: number): this {
+    this.#view.setUint16(this.#grow(2), value, false);
+    return this;
+  }
+
+  u16le(value: number): this {
+    this.#view.setUint16(this.#grow(2), value, true);
+    return this;
+  }
+
+  u32be(value: number): this {
+    this.#view.setUint32(this.#grow(4), value, false);
+    return this;
+  }
+
+  u32le(value: number): this {
+    this.#view.setUint32(this.#grow(4), value, true);
+    return this;
+  }
+
+  i32be(value: number): this {
+    this.#view.setInt32(this.#grow(4), value, false);
+    return this;
+  }
+
+  i32le(value: number): this {
+    this.#view.setInt32(this.#grow(4), value, true);
+    return this;
+  }
+
+  i64be(value: bigint): this {
+    this.#view.setBigInt64(this.#grow(8), value, false);
+    return this;
+  }
+
+  u64le(value: bigint): this {
+    this.#view.setBigUint64(this.#grow(8), value, true);
+    return this;
+  }
+
+  bytes(value: Uint8Array): this {
+    const at = this.#grow(value.length);
+    this.#bytes.set(value, at);
+    return this;
+  }
+
+  zeros(count: number): this {
+    const at = this.#grow(count);
+    this.#bytes.fill(0, at, at + count);
+    return this;
+  }
+
+  /** Overwrites two bytes at an offset that was written before. */
+  patchU16be(offset: number, value: number): void {
+    this.#checkWritten(offset, 2);
+    this.#view.setUint16(offset, value, false);
+  }
+
+  patchU16le(offset: number, value: number): void {
+    this.#checkWritten(offset, 2);
+    this.#view.setUint16(offset, value, true);
+  }
+
+  patchU32le(offset: number, value: number): void {
+    this.#checkWritten(offset, 4);
+    this.#view.setUint32(offset, value, true);
+  }
+
+  patchI32be(offset: number, value: number): void {
+    this.#checkWritten(offset, 4);
+    this.#view.setInt32(offset, value, false);
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+
+  #checkWritten(offset: number, length: number): void {
+    if (offset < 0 || offset + length > this.#at) throw new RangeError(`patch at ${offset} outside ${this.#at}`);
+  }
+
+  #grow(length: number): number {
+    const at = this.#at;
+    const needed = at + length;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    this.#at = needed;
+    return at;
+  }
+}

@@ -1,0 +1,51 @@
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+export type Family = 'ipv4' | 'ipv6';
+
+/** An IP address in canonical text: dotted quad, or RFC 5952 for IPv6. Equal addresses are equal strings. */
+export type IpAddress = string & { readonly __brand: 'IpAddress' };
+
+/**
+ * Parses an address strictly: no leading zeros, no shortened IPv4, no zone id, no IPv4-mapped IPv6 (the kernel would
+ * take it for another family than the operator meant).
+ * @returns the canonical form, or undefined
+ */
+export function parseAddress(text: string): IpAddress | undefined {
+  if (isIP(text) === 0 || text.includes('%')) return undefined;
+  const parsed = ipaddr.parse(text);
+  if (parsed instanceof ipaddr.IPv6) {
+    if (parsed.isIPv4MappedAddress()) return undefined;
+    return parsed.toRFC5952String() as IpAddress;
+  }
+  return parsed.toString() as IpAddress;
+}
+
+export function familyOf(address: IpAddress): Family {
+  return address.includes(':') ? 'ipv6' : 'ipv4';
+}
+
+/** 4 or 16 bytes in network order. */
+export function addressBytes(address: IpAddress): Uint8Array {
+  return Uint8Array.from(ipaddr.parse(address).toByteArray());
+}
+
+/** @throws RangeError unless 4 or 16 bytes are given */
+export function addressFromBytes(bytes: Uint8Array): IpAddress {
+  if (bytes.length === 4) return bytes.join('.') as IpAddress;
+  if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
+  return new ipaddr.IPv6(Array.from(bytes)).toRFC5952String() as IpAddress;
+}
+
+/** Orders by family, then numerically: the order in which lists are shown and ties are broken. */
+export function compareAddresses(a: IpAddress, b: IpAddress): number {
+  const left = addressBytes(a);
+  const right = addressBytes(b);
+  if (left.length !== right.length) return left.length - right.length;
+  return Buffer.compare(left, right);
+}
+
+/** "10.0.0.1:80" or "[2001:db8::1]:80". */
+export function formatEndpoint(address: IpAddress, port: number): string {
+  return familyOf(address) === 'ipv6' ? `[${address}]:${port}` : `${address}:${port}`;
+}
