@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config';
+
+/*
+ * Each folder under test/ says where its files can run:
+ *   unit    anywhere, in seconds, no root, no servers
+ *   fault   one failure per file, on fakes with the real thing's rules or on loopback servers
+ *   system  real ZooKeeper, etcd and BGP routers on loopback
+ *   kernel  needs a kernel with IPVS: run by test/lab, natively or in a guest
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/*.test.ts'], testTimeout: 15_000 } },
+      { test: { name: 'fault', include: ['test/fault/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 120_000 } },
+      { test: { name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 180_000 } },
+      {
+        test: {
+          name: 'kernel',
+          include: ['test/kernel/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+    maxWorkers: 2,
+  },
+});
