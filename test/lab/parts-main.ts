@@ -1,0 +1,15 @@
+import { isPartName, PARTS } from './part-table.ts';
+import { requireParts } from './parts.ts';
+
+const names = process.argv.slice(2);
+const known = names.filter(isPartName);
+const unknown = names.filter((name) => !isPartName(name));
+if (names.length === 0 || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`unknown part: ${unknown.join(', ')}`);
+  console.error(`usage: npx tsx test/lab/parts-main.ts PART…\nparts: ${Object.keys(PARTS).join(' ')}`);
+  process.exitCode = 2;
+} else {
+  const parts = await requireParts(known);
+  console.log(`export PATH=${parts.env['PATH'] ?? ''}`);
+  console.log(`export LD_LIBRARY_PATH=${parts.env['LD_LIBRARY_PATH'] ?? ''}`);
+}
