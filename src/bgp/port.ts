@@ -42,6 +42,12 @@ export interface SpeakerSettings {
   readonly routerId: IpAddress;
   /** Restart time that we offer (RFC 4724); 0 = no graceful restart capability. */
   readonly gracefulRestartMs: number;
+  /**
+   * An earlier speaker of this agent closed without NOTIFICATION or crashed, and the kernel went on forwarding: the
+   * first session to each peer within the restart time carries the Restart State bit. Read only once, when the
+   * speaker first comes to life.
+   */
+  readonly restarting: boolean;
   readonly peers: readonly PeerSettings[];
 }
 
@@ -61,7 +67,12 @@ export interface PeerStatus {
   /** Why the session last went down, in RFC words; null when it never did. */
   readonly lastError: string | null;
   readonly holdTimeMs: number | null;
+  /** How often an Established session was lost. */
   readonly flaps: number;
+  /** Routes that the peer has announced on this session; they are counted and ignored. */
+  readonly received: number;
+  /** Why something that is wanted cannot be done at this peer, such as a family without a usable next hop. */
+  readonly problems: readonly string[];
 }
 
 export type StopMode =
