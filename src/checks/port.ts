@@ -1,5 +1,8 @@
 import type { Unsubscribe } from '../core/ports.ts';
 import type { IpAddress } from '../model/address.ts';
+import type { CheckDefinition } from '../model/check-definition.ts';
+
+export type { CheckDefinition } from '../model/check-definition.ts';
 
 /** Where a probe goes and what it does: the third identity of the design, shared by any number of services. */
 export interface ProbeTarget {
@@ -7,14 +10,6 @@ export interface ProbeTarget {
   readonly port: number;
   /** A check definition as its schema normalised it, every default filled in; `type` names the check type. */
   readonly definition: CheckDefinition;
-}
-
-/** The fields that every check type has; the type's own schema adds the rest. Durations are in milliseconds. */
-export interface CheckDefinition {
-  readonly type: string;
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-  readonly [field: string]: unknown;
 }
 
 /** One verdict that somebody wants: a probe target, judged with these thresholds. */

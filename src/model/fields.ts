@@ -1,0 +1,101 @@
+import { isIP } from 'node:net';
+import Type from 'typebox';
+import type { TSchema } from 'typebox';
+import { parseAddress } from './address.ts';
+import { DURATION_PATTERN } from './duration.ts';
+import { NAME_PATTERN, NAME_RULE } from './names.ts';
+
+/*
+ * The building blocks of every record schema. Two keywords of our own: `allowed` says in words what a field takes
+ * (for problems and for the documentation), and a refinement (`~refine`, TypeBox's own) covers what JSON Schema
+ * cannot say.
+ */
+
+export interface FieldOptions {
+  readonly description: string;
+  readonly default?: unknown;
+  readonly allowed?: string;
+}
+
+/** An object that refuses unknown fields but always allows `_meta`. */
+export function closedObject<P extends Record<string, TSchema>>(properties: P, options: { description?: string } = {}) {
+  return Type.Object({ ...properties, _meta: Type.Optional(Meta) }, { additionalProperties: false, ...options });
+}
+
+/** As `closedObject`, for objects inside a record, where `_meta` has no business. */
+export function nestedObject<P extends Record<string, TSchema>>(properties: P, options: Partial<FieldOptions> = {}) {
+  return Type.Object(properties, { additionalProperties: false, ...options });
+}
+
+export const Meta = Type.Record(Type.String(), Type.Unknown(), {
+  description: 'Anything that people and other tools want to note (owner, ticket, editor); carried along, never read.',
+});
+
+export function name(options: FieldOptions) {
+  return Type.String({ pattern: NAME_PATTERN, allowed: NAME_RULE, ...options });
+}
+
+export function duration(options: FieldOptions) {
+  return Type.String({
+    pattern: DURATION_PATTERN,
+    allowed: 'a duration with its unit, such as "500ms", "2s", "5m"',
+    ...options,
+  });
+}
+
+export function address(options: FieldOptions) {
+  return Type.Refine(
+    Type.String({
+      allowed: 'an IPv4 or IPv6 address without zone id, in full ("192.0.2.1", "2001:db8::1")',
+      ...options,
+    }),
+    (value) => isIP(value) !== 0 && parseAddress(value) !== undefined,
+    () => 'must be an address',
+  );
+}
+
+export function ipv4(options: FieldOptions) {
+  return Type.Refine(
+    Type.String({ allowed: 'an IPv4 address in full ("192.0.2.1")', ...options }),
+    (value) => isIP(value) === 4,
+    () => 'must be an IPv4 address',
+  );
+}
+
+export function port(options: FieldOptions) {
+  return Type.Integer({ minimum: 1, maximum: 65_535, allowed: 'a port, 1 to 65535', ...options });
+}
+
+export function integer(minimum: number, maximum: number, options: FieldOptions) {
+  return Type.Integer({ minimum, maximum, allowed: `a whole number, ${minimum} to ${maximum}`, ...options });
+}
+
+export function flag(options: FieldOptions) {
+  return Type.Boolean({ allowed: 'true or false', ...options });
+}
+
+/** Free text for people: bounded, no control characters but line breaks. */
+export function text(options: FieldOptions, maxLength = 500) {
+  return Type.String({
+    maxLength,
+    pattern: '^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f]*$',
+    allowed: `text of at most ${maxLength} characters without control characters`,
+    ...options,
+  });
+}
+
+/** One of a few words. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the words must stay literal types
+export function choice<const W extends readonly [string, ...string[]]>(words: W, options: FieldOptions) {
+  return Type.Enum(words, { allowed: `one of ${words.map((word) => `"${word}"`).join(', ')}`, ...options });
+}
+
+/** Where a secret is, never the secret itself. */
+export function secret(options: FieldOptions) {
+  return Type.String({
+    pattern: '^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)$',
+    maxLength: 500,
+    allowed: 'a reference: "file:/path" (re-read when it changes) or "env:NAME"',
+    ...options,
+  });
+}
