@@ -54,9 +54,17 @@ export class Apt {
 
   /** The packages among `names` and their dependencies that the machine lacks. */
   async missing(names: readonly string[]): Promise<AptPackage[]> {
+    if (names.length === 0) return [];
     const args = ['install', '--print-uris', '-y', '-qq', '--no-install-recommends', ...names];
     const run = await this.#orWithNewLists(args, this.#folder);
     return parsePrintUris(run.stdout).filter((found) => !NEVER.has(found.name));
+  }
+
+  /** The packages themselves, whether the machine has them or not. */
+  async named(names: readonly string[]): Promise<AptPackage[]> {
+    if (names.length === 0) return [];
+    const run = await this.#orWithNewLists(['download', '--print-uris', '-qq', ...names], this.#folder);
+    return parsePrintUris(run.stdout);
   }
 
   /** Downloads the packages' files into `folder`; apt checks their hashes against the signed lists. */

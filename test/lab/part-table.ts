@@ -3,15 +3,41 @@
  * files tell that the machine has it already. A name without a slash is looked for on PATH and in the sbin folders.
  */
 export interface PartSpec {
+  /** Fetched with everything they depend on that the machine lacks. */
   readonly packages: readonly string[];
+  /** Fetched without their dependencies. */
+  readonly alone?: readonly string[];
   readonly probes: readonly string[];
 }
 
+/**
+ * The class path of a ZooKeeper server, as the Debian packages name the files: put each through `Parts.path`. The
+ * jar's own manifest names absolute paths, which lead past the cache.
+ */
+export const ZOOKEEPER_JARS = [
+  '/usr/share/java/zookeeper.jar',
+  '/usr/share/java/zookeeper-jute.jar',
+  '/usr/share/java/slf4j-api.jar',
+  '/usr/share/java/slf4j-simple.jar',
+  '/usr/share/java/snappy-java.jar',
+  '/usr/share/java/metrics-core.jar',
+  '/usr/share/java/netty-buffer.jar',
+  '/usr/share/java/netty-codec.jar',
+  '/usr/share/java/netty-common.jar',
+  '/usr/share/java/netty-handler.jar',
+  '/usr/share/java/netty-resolver.jar',
+  '/usr/share/java/netty-transport.jar',
+  '/usr/share/java/netty-transport-native-epoll.jar',
+  '/usr/share/java/netty-transport-native-unix-common.jar',
+] as const;
+
 export const PARTS = {
-  // The jar and a Java runtime: the package `zookeeper` itself would bring a web server and start a daemon.
+  // The jars that the server loads and a Java runtime. The packages' own dependencies are four times as large (a web
+  // server for the admin page that we switch off), and the package `zookeeper` starts a daemon.
   zookeeper: {
-    packages: ['libzookeeper-java', 'libslf4j-java', 'libnetty-java', 'default-jre-headless'],
-    probes: ['java', '/usr/share/java/zookeeper.jar', '/usr/share/java/slf4j-simple.jar'],
+    packages: ['default-jre-headless'],
+    alone: ['libzookeeper-java', 'libslf4j-java', 'libsnappy-java', 'libdropwizard-metrics-java', 'libnetty-java'],
+    probes: ['java', ...ZOOKEEPER_JARS],
   },
   etcd: { packages: ['etcd-server'], probes: ['etcd'] },
   etcdctl: { packages: ['etcd-client'], probes: ['etcdctl'] },

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   rmSync,
   symlinkSync,
@@ -61,7 +62,8 @@ function ignoresHost(): boolean {
 }
 
 function hasPart(cache: string, name: PartName): boolean {
-  if (existsSync(join(cache, 'parts', name))) return true;
+  const marker = join(cache, 'parts', name);
+  if (existsSync(marker) && readFileSync(marker, 'utf8') === JSON.stringify(PARTS[name])) return true;
   return !ignoresHost() && PARTS[name].probes.every((probe) => find(probe, hostBinaryFolders()) !== undefined);
 }
 
@@ -79,7 +81,9 @@ async function fetchParts(cache: string, names: readonly PartName[], report: (li
   const apt = new Apt(join(cache, 'apt'), ignoresHost(), report);
   const specs: PartSpec[] = names.map((name) => PARTS[name]);
   const missing = await apt.missing(specs.flatMap((spec) => spec.packages));
-  const wanted = missing.filter((each) => !existsSync(join(cache, 'done', each.file)));
+  const alone = await apt.named(specs.flatMap((spec) => spec.alone ?? []));
+  const byFile = new Map([...missing, ...alone].map((each) => [each.file, each]));
+  const wanted = [...byFile.values()].filter((each) => !existsSync(join(cache, 'done', each.file)));
   if (wanted.length > 0) {
     const megabytes = Math.ceil(wanted.reduce((sum, each) => sum + each.bytes, 0) / 1e6);
     report(`lab: fetching ${names.join(', ')} from Debian (${wanted.length} packages, ${megabytes} MB) into ${cache}`);
@@ -96,9 +100,9 @@ async function fetchParts(cache: string, names: readonly PartName[], report: (li
   for (const name of names) {
     for (const probe of PARTS[name].probes) {
       const there = isAbsolute(probe) ? existsSync(parts.path(probe)) : parts.binary(probe) !== '';
-      if (!there) throw new Error(`the Debian packages ${PARTS[name].packages.join(', ')} hold no ${probe}`);
+      if (!there) throw new Error(`the Debian packages ${PARTS[name].packages.join(', ')} do not hold ${probe}`);
     }
-    writeFileSync(join(cache, 'parts', name), '');
+    writeFileSync(join(cache, 'parts', name), JSON.stringify(PARTS[name]));
   }
 }
 
