@@ -125,7 +125,6 @@ export const AgentSettings = closedObject(
       default: '5m',
       description: 'How long a real that was taken out may keep its connections before it is deleted.',
     }),
-    checksPaused: flag({ default: false, description: 'Checks rest and every verdict stays as it is.' }),
     overrides: Overrides,
   },
   { description: 'Settings of one agent, or of all of them.' },

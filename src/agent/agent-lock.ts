@@ -1,0 +1,99 @@
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { CodedError } from '../core/errors.ts';
+import type { Result } from '../core/result.ts';
+import { err, ok } from '../core/result.ts';
+
+export interface LockOwner {
+  readonly pid: number;
+  /** Start of the process in clock ticks since boot (field 22 of /proc/PID/stat): pids are used again. */
+  readonly startTicks: string;
+  /** /proc/sys/kernel/random/boot_id: ticks start again with each boot. */
+  readonly bootId: string;
+}
+
+export interface AgentLock {
+  release(): void;
+}
+
+const LOCK_FILE = 'agent.lock';
+
+/**
+ * Takes the state directory for this process, making it if need be. A lock whose process is gone is taken over.
+ * @returns STATE_DIR_LOCKED while another agent lives in it
+ */
+export function lockStateDir(stateDir: string): Result<AgentLock, CodedError> {
+  const path = join(stateDir, LOCK_FILE);
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    for (let attempt = 0; attempt < 3; attempt++) {
+      if (createLock(path)) return ok({ release: () => releaseLock(path) });
+      const owner = readLock(stateDir);
+      if (owner !== null && isAlive(owner)) {
+        const message = `${stateDir} belongs to a running agent (pid ${owner.pid}); stop it, or give this one another stateDir`;
+        return err(new CodedError('STATE_DIR_LOCKED', message));
+      }
+      // Renaming first makes sure that of two agents that found the same stale lock only one takes it away.
+      const stale = `${path}.${process.pid}.stale`;
+      renameSync(path, stale);
+      rmSync(stale, { force: true });
+    }
+    return err(new CodedError('STATE_DIR_LOCKED', `${path} keeps changing hands`, { transient: true }));
+  } catch (cause) {
+    return err(new CodedError('STATE_DIR_LOCKED', `${stateDir} cannot be used as state directory`, { cause }));
+  }
+}
+
+/** Who holds the lock of a state directory, null when nobody does or the file is not readable as one. */
+export function readLock(stateDir: string): LockOwner | null {
+  try {
+    const owner = JSON.parse(readFileSync(join(stateDir, LOCK_FILE), 'utf8')) as Partial<LockOwner> | null;
+    const { pid, startTicks, bootId } = owner ?? {};
+    if (typeof pid !== 'number' || typeof startTicks !== 'string' || typeof bootId !== 'string') return null;
+    return { pid, startTicks, bootId };
+  } catch {
+    return null;
+  }
+}
+
+export function isAlive(owner: LockOwner): boolean {
+  return owner.bootId === bootId() && startTicksOf(owner.pid) === owner.startTicks;
+}
+
+function createLock(path: string): boolean {
+  let file: number;
+  try {
+    file = openSync(path, 'wx', 0o600);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+  const owner: LockOwner = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? '', bootId: bootId() };
+  writeSync(file, `${JSON.stringify(owner)}\n`);
+  closeSync(file);
+  return true;
+}
+
+function releaseLock(path: string): void {
+  rmSync(path, { force: true });
+}
+
+function startTicksOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state] = fields;
+    return state === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

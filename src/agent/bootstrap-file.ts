@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Result } from '../core/result.ts';
+import { err, ok } from '../core/result.ts';
+import { Bootstrap } from '../model/bootstrap.ts';
+import { parseRecordJson } from '../model/json.ts';
+import { NAME_RULE, isName } from '../model/names.ts';
+import type { Problem } from '../model/problem.ts';
+import { validatorOf } from '../model/validate.ts';
+
+export interface LoadedBootstrap extends Bootstrap {
+  /** Always set: the record's, or the host name up to its first dot. */
+  readonly agent: string;
+}
+
+const validate = validatorOf(Bootstrap);
+
+/**
+ * Reads and validates the bootstrap file.
+ * @returns what to live by, or every problem found, each naming the file and the field
+ */
+export function loadBootstrap(path: string, host = hostname()): Result<LoadedBootstrap, readonly Problem[]> {
+  const problem = (field: string, found: string, allowed: string): Problem => {
+    return { path, field, found, allowed, effect: 'ignored' };
+  };
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    return err([problem('', found, 'a readable file with the bootstrap settings (see bootstrap.example.json)')]);
+  }
+  if (bytes.length === 0) return err([problem('', 'an empty file', 'a JSON object with at least "store"')]);
+  const json = parseRecordJson(bytes);
+  if (!json.ok) return err([problem('', json.error.found, json.error.allowed)]);
+  const checked = validate(json.value);
+  if (!checked.ok) return err(checked.error.map(({ field, found, allowed }) => problem(field, found, allowed)));
+  const agent = checked.value.agent ?? host.split('.')[0] ?? '';
+  if (!isName(agent)) return err([problem('agent', `the host name ${JSON.stringify(host)}`, NAME_RULE)]);
+  return ok({ ...checked.value, agent });
+}

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { CodedError } from '../core/errors.ts';
+import type { Result } from '../core/result.ts';
+import { err, ok } from '../core/result.ts';
+
+/*
+ * Files in the state directory. The first line is a header with format, version, time and a sha256 of the rest; the
+ * second is the payload, JSON. They are replaced atomically, so that a reader sees the old one or the new one.
+ */
+
+export interface StateFileKind {
+  /** Such as 'last-known-good'. */
+  readonly format: string;
+  /** What this program writes; it reads no other. */
+  readonly version: number;
+}
+
+export interface StateFileContent {
+  readonly payload: unknown;
+  /** Wall-clock milliseconds at which the file was written. */
+  readonly savedAt: number;
+}
+
+interface Header {
+  readonly format: string;
+  readonly version: number;
+  readonly savedAt: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+const MAX_STATE_FILE_BYTES = 256 * 1024 * 1024;
+
+/** @throws the error of the file system, when the file cannot be written in full; the old one then stays */
+export function writeStateFile(path: string, kind: StateFileKind, payload: unknown, now: number): void {
+  const body = Buffer.from(JSON.stringify(payload), 'utf8');
+  const header: Header = { ...kind, savedAt: now, bytes: body.length, sha256: digest(body) };
+  const temporary = `${path}.new`;
+  const file = openSync(temporary, 'w', 0o600);
+  try {
+    writeAll(file, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body, Buffer.from('\n')]));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+  syncDirectory(dirname(path));
+}
+
+/**
+ * Reads a state file back.
+ * @returns null when there is none; an error when it is torn, tampered with or of another version. A refused file is
+ *   moved aside as `PATH.refused`, so that nothing overwrites the evidence.
+ */
+export function readStateFile(path: string, kind: StateFileKind): Result<StateFileContent | null, CodedError> {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ok(null);
+    return err(new CodedError('STATE_FILE_CORRUPT', `${path} cannot be read`, { cause: error }));
+  }
+  const content = parse(bytes, kind);
+  if (typeof content !== 'string') return ok(content);
+  const aside = `${path}.refused`;
+  try {
+    renameSync(path, aside);
+  } catch (cause) {
+    return err(new CodedError('STATE_FILE_CORRUPT', `${path}: ${content}; it could not be moved aside`, { cause }));
+  }
+  return err(new CodedError('STATE_FILE_CORRUPT', `${path}: ${content}; it was kept as ${aside}`));
+}
+
+/** The content, or what is wrong in words. */
+function parse(bytes: Buffer, kind: StateFileKind): StateFileContent | string {
+  if (bytes.length > MAX_STATE_FILE_BYTES) return `${bytes.length} bytes is too large to be ours`;
+  const lineEnd = bytes.indexOf(0x0a);
+  if (lineEnd < 0) return 'there is no header line';
+  const header = parseHeader(bytes.subarray(0, lineEnd));
+  if (header === undefined) return 'the header line is not ours';
+  if (header.format !== kind.format) return `it is a "${header.format}" file, not a "${kind.format}" file`;
+  if (header.version !== kind.version) {
+    return `it has format version ${header.version}, this program reads version ${kind.version}`;
+  }
+  const body = bytes.subarray(lineEnd + 1, lineEnd + 1 + header.bytes);
+  if (bytes.length !== lineEnd + 1 + header.bytes + 1) return 'it is torn: its length is not what the header says';
+  if (digest(body) !== header.sha256) return 'its checksum does not match';
+  return { payload: JSON.parse(body.toString('utf8')) as unknown, savedAt: header.savedAt };
+}
+
+function parseHeader(line: Buffer): Header | undefined {
+  try {
+    const header = JSON.parse(line.toString('utf8')) as Partial<Header> | null;
+    const { format, version, savedAt, bytes, sha256 } = header ?? {};
+    if (typeof format !== 'string' || typeof version !== 'number' || typeof savedAt !== 'number') return undefined;
+    if (typeof bytes !== 'number' || typeof sha256 !== 'string') return undefined;
+    return { format, version, savedAt, bytes, sha256 };
+  } catch {
+    return undefined;
+  }
+}
+
+function digest(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+function writeAll(file: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+}
+
+/** A rename is only durable once the directory is. */
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
