@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CodedError } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
@@ -60,18 +60,20 @@ export function isAlive(owner: LockOwner): boolean {
   return owner.bootId === bootId() && startTicksOf(owner.pid) === owner.startTicks;
 }
 
+/** Written aside and linked into place, so that nobody ever reads a lock without its owner. */
 function createLock(path: string): boolean {
-  let file: number;
+  const owner: LockOwner = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? '', bootId: bootId() };
+  const draft = `${path}.${process.pid}.new`;
+  writeFileSync(draft, `${JSON.stringify(owner)}\n`, { mode: 0o600 });
   try {
-    file = openSync(path, 'wx', 0o600);
+    linkSync(draft, path);
+    return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(draft, { force: true });
   }
-  const owner: LockOwner = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? '', bootId: bootId() };
-  writeSync(file, `${JSON.stringify(owner)}\n`);
-  closeSync(file);
-  return true;
 }
 
 function releaseLock(path: string): void {

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
-import { address, choice, closedObject, duration, flag, integer, ipv4, nestedObject, port, secret } from '../fields.ts';
+import { address, choice, closedObject, duration, integer, ipv4, nestedObject, port, secret } from '../fields.ts';
 import { MAX_WEIGHT } from './real.ts';
 import { ADMIN_STATES } from './service.ts';
 import { Silence } from './vip.ts';
