@@ -8,6 +8,10 @@ export interface PartSpec {
   /** Fetched without their dependencies. */
   readonly alone?: readonly string[];
   readonly probes: readonly string[];
+  /** Programs that need more than their file to run from the cache: name -> shell words; `$root` is the cache. */
+  readonly wrappers?: Readonly<Record<string, string>>;
+  /** Files that a package's own set-up would write: path -> text. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -42,9 +46,21 @@ export const PARTS = {
   etcd: { packages: ['etcd-server'], probes: ['etcd'] },
   etcdctl: { packages: ['etcd-client'], probes: ['etcdctl'] },
   bird: { packages: ['bird2'], probes: ['bird', 'birdc'] },
-  frr: { packages: ['frr'], probes: ['/usr/lib/frr/bgpd', 'vtysh'] },
+  frr: {
+    packages: ['frr'],
+    probes: ['/usr/lib/frr/bgpd', 'vtysh'],
+    wrappers: { vtysh: '"$root/usr/bin/vtysh" --config_dir "$root/etc/frr"' },
+    // Without it vtysh asks PAM, which knows nothing of a daemon that was never installed.
+    files: { '/etc/frr/vtysh.conf': 'username root nopassword
+' },
+  },
   gobgp: { packages: ['gobgpd'], probes: ['gobgpd', 'gobgp'] },
-  exabgp: { packages: ['exabgp'], probes: ['exabgp'] },
+  exabgp: {
+    packages: ['exabgp'],
+    probes: ['exabgp'],
+    // Its link on PATH is made at installation, and its first line names a Python that the machine may lack.
+    wrappers: { exabgp: '"$python" "$root/usr/sbin/python3-exabgp"' },
+  },
   ipvsadm: { packages: ['ipvsadm'], probes: ['ipvsadm'] },
   keepalived: { packages: ['keepalived'], probes: ['keepalived'] },
   uml: { packages: ['user-mode-linux'], probes: ['linux.uml', '/usr/lib/uml/modules'] },

@@ -10,6 +10,7 @@ if (names.length === 0 || unknown.length > 0) {
   process.exitCode = 2;
 } else {
   const parts = await requireParts(known);
-  console.log(`export PATH=${parts.env['PATH'] ?? ''}`);
-  console.log(`export LD_LIBRARY_PATH=${parts.env['LD_LIBRARY_PATH'] ?? ''}`);
+  for (const name of ['PATH', 'LD_LIBRARY_PATH', 'PYTHONPATH']) {
+    if (parts.env[name] !== undefined) console.log(`export ${name}='${parts.env[name]}'`);
+  }
 }

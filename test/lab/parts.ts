@@ -28,6 +28,7 @@ export interface Parts {
 }
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
+const WRAPPERS = 'wrappers';
 const SYSTEM_BINARIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** The folder that holds the fetched parts; VIPKEEPER_LAB_CACHE puts it elsewhere. */
@@ -77,7 +78,7 @@ function hostBinaryFolders(): string[] {
 }
 
 async function fetchParts(cache: string, names: readonly PartName[], report: (line: string) => void): Promise<void> {
-  for (const each of ['apt', 'done', 'parts', 'root/usr']) mkdirSync(join(cache, each), { recursive: true });
+  for (const each of ['apt', 'done', 'parts', `root/${WRAPPERS}`]) mkdirSync(join(cache, each), { recursive: true });
   const apt = new Apt(join(cache, 'apt'), ignoresHost(), report);
   const specs: PartSpec[] = names.map((name) => PARTS[name]);
   const missing = await apt.missing(specs.flatMap((spec) => spec.packages));
@@ -96,7 +97,15 @@ async function fetchParts(cache: string, names: readonly PartName[], report: (li
     }
     for (const each of wanted) writeFileSync(join(cache, 'done', each.file), '');
   }
-  const parts = partsIn(join(cache, 'root'));
+  const root = join(cache, 'root');
+  for (const spec of specs) {
+    for (const [name, words] of Object.entries(spec.wrappers ?? {})) writeWrapper(root, name, words);
+    for (const [file, text] of Object.entries(spec.files ?? {})) {
+      mkdirSync(dirname(`${root}${file}`), { recursive: true });
+      writeFileSync(`${root}${file}`, text);
+    }
+  }
+  const parts = partsIn(root);
   for (const name of names) {
     for (const probe of PARTS[name].probes) {
       const there = isAbsolute(probe) ? existsSync(parts.path(probe)) : parts.binary(probe) !== '';
@@ -116,6 +125,17 @@ async function unpack(stage: string, root: string): Promise<void> {
   await mergeUsr(tree, stage);
   makeLinksRelative(tree, root);
   await mustRun('cp', ['-a', '--remove-destination', `${tree}/.`, root], stage);
+}
+
+function writeWrapper(root: string, name: string, words: string): void {
+  const lines = [
+    '#!/bin/sh',
+    `root='${root}'`,
+    'python="$root/usr/bin/python3"',
+    '[ -x "$python" ] || python=/usr/bin/python3',
+    `exec ${words} "$@"`,
+  ];
+  writeFileSync(join(root, WRAPPERS, name), `${lines.join('\n')}\n`, { mode: 0o755 });
 }
 
 /** Packages still name /bin, /sbin and /lib; on Debian these are links into /usr, and so they are in the cache. */
@@ -153,7 +173,10 @@ function isThere(path: string): boolean {
 function partsIn(root: string): Parts {
   const existing = (paths: readonly string[]): string[] => paths.filter((each) => existsSync(each));
   const javas = namesIn(join(root, 'usr/lib/jvm')).map((name) => join(root, 'usr/lib/jvm', name, 'bin'));
-  const binaries = existing([join(root, 'usr/sbin'), join(root, 'usr/bin'), ...javas, join(root, 'usr/lib/frr')]);
+  const binaries = existing([
+    ...[WRAPPERS, 'usr/sbin', 'usr/bin', 'usr/lib/frr'].map((each) => join(root, each)),
+    ...javas,
+  ]);
   const triples = namesIn(join(root, 'usr/lib'))
     .filter((name) => name.includes('-linux-gnu'))
     .map((name) => join(root, 'usr/lib', name));
