@@ -51,8 +51,7 @@ export const PARTS = {
     probes: ['/usr/lib/frr/bgpd', 'vtysh'],
     wrappers: { vtysh: '"$root/usr/bin/vtysh" --config_dir "$root/etc/frr"' },
     // Without it vtysh asks PAM, which knows nothing of a daemon that was never installed.
-    files: { '/etc/frr/vtysh.conf': 'username root nopassword
-' },
+    files: { '/etc/frr/vtysh.conf': 'username root nopassword\n' },
   },
   gobgp: { packages: ['gobgpd'], probes: ['gobgpd', 'gobgp'] },
   exabgp: {

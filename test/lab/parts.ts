@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { Apt, runTool } from './apt.ts';
-import { withFolderLock } from './folder-lock.ts';
+import { withFileLock } from './file-lock.ts';
 import { type PartName, PARTS, type PartSpec } from './part-table.ts';
 
 export type { PartName } from './part-table.ts';
@@ -50,7 +50,7 @@ export async function requireParts(
   const lacking = names.filter((name) => !hasPart(cache, name));
   if (lacking.length > 0) {
     mkdirSync(cache, { recursive: true });
-    await withFolderLock(join(cache, 'lock'), async () => {
+    await withFileLock(join(cache, 'lock'), async () => {
       const stillLacking = lacking.filter((name) => !hasPart(cache, name));
       if (stillLacking.length > 0) await fetchParts(cache, stillLacking, report);
     });
