@@ -1,0 +1,204 @@
+import { describeError } from '../core/errors.ts';
+import type { Cancel, Clock, Log, Unsubscribe } from '../core/ports.ts';
+import { Coalescer } from '../core/coalescer.ts';
+import type { AgentRecord, HealthRecord } from '../model/records/state.ts';
+import type { Source } from '../sources/source.ts';
+
+/** What the publisher adds itself: who, in which session, when, and until when it is to be believed. */
+type Stamp = 'session' | 'at' | 'validUntil';
+export type HealthContent = Omit<HealthRecord, Stamp>;
+export type AgentContent = Omit<AgentRecord, Stamp>;
+
+/** Everything this agent says, by path under the root. */
+export interface Publication {
+  readonly agent: AgentContent;
+  /** By service name. */
+  readonly health: ReadonlyMap<string, HealthContent>;
+}
+
+export type PublisherState =
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'offline'; readonly why: string }
+  /** Another live session holds our name; it may be a leftover that is about to end. */
+  | { readonly kind: 'contested'; readonly session: string; readonly since: number; readonly final: boolean };
+
+export interface PublisherOptions {
+  readonly agent: string;
+  /** What the store was asked for; a leftover of ours must be gone after it. */
+  readonly sessionTimeoutMs: number;
+}
+
+interface PublisherDeps {
+  readonly source: Source;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A record changes at most this often. */
+const SPACING_MS = 200;
+/** A record that stays the same is written again this often, */
+const REFRESH_MS = 30_000;
+/** and is to be believed until three refreshes were missed. */
+const VALID_MS = 3 * REFRESH_MS;
+
+interface Written {
+  readonly content: string;
+  readonly session: string;
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Keeps our records in the store as they should be: on change, at most once in 200 ms, and refreshed slowly. Takes
+ * the whole wanted set each time. Whose name is taken by another live session, publishes nothing.
+ */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #deps: PublisherDeps;
+  readonly #loop: Coalescer;
+  readonly #unsubscribe: Unsubscribe;
+  #wanted: Publication | null = null;
+  #written = new Map<string, Written>();
+  #confirmedSession: string | null = null;
+  #state: PublisherState = { kind: 'offline', why: 'not connected yet' };
+  #timer: Cancel | null = null;
+  #timerAt = Infinity;
+  #notBefore = -Infinity;
+  #stopped = false;
+
+  constructor(options: PublisherOptions, deps: PublisherDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#loop = new Coalescer(
+      () => this.#publish(),
+      (error) => {
+        deps.log.error({ error: describeError(error) }, 'publishing failed');
+        this.#wakeIn(REFRESH_MS);
+      },
+    );
+    this.#unsubscribe = deps.source.onState(() => this.#wakeIn(0));
+  }
+
+  state(): PublisherState {
+    return this.#state;
+  }
+
+  set(publication: Publication): void {
+    this.#wanted = publication;
+    this.#wakeIn(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#unsubscribe();
+    this.#timer?.();
+    await this.#loop.stop();
+  }
+
+  /** Runs soon, but never sooner than the spacing allows; an earlier appointment stays. */
+  #wakeIn(ms: number): void {
+    if (this.#stopped) return;
+    const now = this.#deps.clock.monotonic();
+    const at = Math.max(now + ms, this.#notBefore);
+    if (this.#timer !== null && this.#timerAt <= at) return;
+    this.#timer?.();
+    this.#timerAt = at;
+    this.#timer = this.#deps.clock.after(at - now, () => {
+      this.#timer = null;
+      this.#timerAt = Infinity;
+      this.#loop.poke();
+    });
+  }
+
+  async #publish(): Promise<void> {
+    const wanted = this.#wanted;
+    const session = this.#deps.source.state();
+    if (wanted === null) return;
+    if (session.kind !== 'connected') {
+      const why = session.kind === 'closed' ? 'the source is closed' : (session.lastError ?? 'not connected yet');
+      this.#state = { kind: 'offline', why };
+      return;
+    }
+    this.#notBefore = this.#deps.clock.monotonic() + SPACING_MS;
+    if (this.#confirmedSession !== session.session && !(await this.#claimName(wanted, session.session))) return;
+    const records = this.#stamp(wanted, session.session);
+    const report = await this.#deps.source.publish(records);
+    if (!report.ok) {
+      this.#state = { kind: 'offline', why: report.error.message };
+      this.#wakeIn(SPACING_MS * 5);
+      return;
+    }
+    if (report.value.refused.has(this.#agentPath())) {
+      this.#confirmedSession = null;
+      this.#wakeIn(0);
+      return;
+    }
+    for (const [path, owner] of report.value.refused) {
+      this.#deps.log.warn({ path, owner }, 'another live session holds one of our records');
+    }
+    this.#state = { kind: 'ok' };
+    this.#wakeIn(REFRESH_MS);
+  }
+
+  /** Writes our own record alone first: only who holds the name may write the rest. */
+  async #claimName(wanted: Publication, session: string): Promise<boolean> {
+    const path = this.#agentPath();
+    const own = this.#stamp({ agent: wanted.agent, health: new Map() }, session);
+    const report = await this.#deps.source.publish(own);
+    if (!report.ok) {
+      this.#state = { kind: 'offline', why: report.error.message };
+      this.#wakeIn(SPACING_MS * 5);
+      return false;
+    }
+    const stranger = report.value.refused.get(path);
+    if (stranger === undefined) {
+      this.#confirmedSession = session;
+      return true;
+    }
+    this.#contested(stranger);
+    return false;
+  }
+
+  #contested(stranger: string): void {
+    const now = this.#deps.clock.now();
+    const before = this.#state;
+    const since = before.kind === 'contested' && before.session === stranger ? before.since : now;
+    const final = now - since >= 2 * this.#options.sessionTimeoutMs;
+    const wasFinal = before.kind === 'contested' && before.final;
+    this.#state = { kind: 'contested', session: stranger, since, final };
+    if (before.kind !== 'contested' || final !== wasFinal) {
+      const message = final
+        ? 'another agent runs under our name: nothing is published until it is gone; give one of them another name'
+        : 'another session holds our record: waiting for it to end';
+      this.#deps.log.warn({ agent: this.#options.agent, session: stranger }, message);
+    }
+    this.#wakeIn(this.#options.sessionTimeoutMs / 2);
+  }
+
+  #agentPath(): string {
+    return `state/agents/${this.#options.agent}`;
+  }
+
+  #stamp(wanted: Publication, session: string): Map<string, Uint8Array> {
+    const written = new Map<string, Written>();
+    const now = this.#deps.clock.now();
+    const add = (path: string, content: AgentContent | HealthContent, stamp: object): void => {
+      const text = JSON.stringify(content);
+      const before = this.#written.get(path);
+      const fresh = before !== undefined && before.content === text && before.session === session;
+      if (fresh && now - before.at < REFRESH_MS && now >= before.at) {
+        written.set(path, before);
+        return;
+      }
+      const record = { ...content, session, at: new Date(now).toISOString(), ...stamp };
+      written.set(path, { content: text, session, at: now, bytes: Buffer.from(JSON.stringify(record)) });
+    };
+    add(this.#agentPath(), wanted.agent, {});
+    const validUntil = new Date(now + VALID_MS).toISOString();
+    for (const [service, content] of wanted.health) {
+      add(`state/health/${service}/${this.#options.agent}`, content, { validUntil });
+    }
+    this.#written = written;
+    return new Map([...written].map(([path, { bytes }]) => [path, bytes]));
+  }
+}

@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { Publisher } from '../../../src/agent/publisher.ts';
+import type { AgentContent, HealthContent } from '../../../src/agent/publisher.ts';
+import { silentLog } from '../../../src/core/ports.ts';
+import { ManualClock } from '../../fakes/manual-clock.ts';
+import { MemorySource, MemoryStore } from '../../fakes/memory-store.ts';
+
+const AGENT: AgentContent = {
+  v: 1,
+  agent: 'lb1',
+  version: '0',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  seenRevision: '',
+  acceptedRevision: '',
+  position: '',
+  ready: true,
+  notReady: [],
+  problems: [],
+  problemCount: 0,
+  holds: [],
+  peers: {},
+};
+
+function health(weight: number): HealthContent {
+  const a = { target: '10.0.0.1:80', verdict: 'up', since: '', cause: 'ok', weight, state: 'enabled' } as const;
+  return { v: 1, agent: 'lb1', revision: 'r', quorum: 'held', advertised: true, reals: { a } };
+}
+
+function setUp(store = new MemoryStore()) {
+  const clock = new ManualClock();
+  const source = new MemorySource(store);
+  const publisher = new Publisher({ agent: 'lb1', sessionTimeoutMs: 10_000 }, { source, clock, log: silentLog });
+  const read = (path: string): Record<string, unknown> | undefined => {
+    const record = store.ephemeral.get(path);
+    return record && (JSON.parse(Buffer.from(record.bytes).toString()) as Record<string, unknown>);
+  };
+  return { store, clock, source, publisher, read };
+}
+
+const WEB = 'state/health/web/lb1';
+const SELF = 'state/agents/lb1';
+
+describe('the publisher', () => {
+  it('writes its own record and the health of each service, stamped with session and validity', async () => {
+    const { publisher, clock, read, source } = setUp();
+    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    await clock.advanceAsync(0);
+    expect(publisher.state()).toEqual({ kind: 'ok' });
+    expect(read(SELF)).toMatchObject({ agent: 'lb1', session: source.session, at: '2026-01-01T00:00:00.000Z' });
+    expect(read(WEB)).toMatchObject({ validUntil: '2026-01-01T00:01:30.000Z', reals: { a: { weight: 10 } } });
+  });
+
+  it('gathers a burst: two writes at most in 400 ms, the last one wins', async () => {
+    const { publisher, clock, read, source } = setUp();
+    publisher.set({ agent: AGENT, health: new Map([['web', health(1)]]) });
+    await clock.advanceAsync(0);
+    const before = source.publishes;
+    for (let weight = 2; weight <= 400; weight++) {
+      publisher.set({ agent: AGENT, health: new Map([['web', health(weight)]]) });
+      await clock.advanceAsync(1);
+    }
+    await clock.advanceAsync(200);
+    expect(source.publishes - before).toBeLessThanOrEqual(3);
+    expect(read(WEB)).toMatchObject({ reals: { a: { weight: 400 } } });
+  });
+
+  it('leaves a record alone that did not change, and refreshes it after 30 s', async () => {
+    const { publisher, clock, read } = setUp();
+    const publication = { agent: AGENT, health: new Map([['web', health(10)]]) };
+    publisher.set(publication);
+    await clock.advanceAsync(0);
+    const first = read(WEB);
+    publisher.set(publication);
+    await clock.advanceAsync(10_000);
+    expect(read(WEB)).toEqual(first);
+    await clock.advanceAsync(20_500);
+    expect(read(WEB)).toMatchObject({ at: '2026-01-01T00:00:30.200Z', validUntil: '2026-01-01T00:02:00.200Z' });
+  });
+
+  it('takes away the record of a service that is gone', async () => {
+    const { publisher, clock, read } = setUp();
+    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    await clock.advanceAsync(0);
+    publisher.set({ agent: AGENT, health: new Map() });
+    await clock.advanceAsync(250);
+    expect(read(WEB)).toBeUndefined();
+    expect(read(SELF)).toBeDefined();
+  });
+
+  it('publishes everything again, under the new session, once the old one is lost', async () => {
+    const { publisher, clock, read, source } = setUp();
+    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    await clock.advanceAsync(0);
+    source.renewSession();
+    expect(read(WEB)).toBeUndefined();
+    await clock.advanceAsync(1_000);
+    expect(read(WEB)).toMatchObject({ session: source.session });
+  });
+
+  it('writes nothing under a name that another live session holds, says so, and is final after two time-outs', async () => {
+    const { publisher, clock, read, store } = setUp();
+    store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
+    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    await clock.advanceAsync(19_000);
+    expect(publisher.state()).toMatchObject({ kind: 'contested', session: 'stranger', final: false });
+    await clock.advanceAsync(2_000);
+    expect(publisher.state()).toMatchObject({ kind: 'contested', session: 'stranger', final: true });
+    expect(read(WEB)).toBeUndefined();
+    expect(store.ephemeral.get(SELF)?.session).toBe('stranger');
+  });
+
+  it('publishes as soon as the stranger is gone', async () => {
+    const { publisher, clock, read, store } = setUp();
+    store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
+    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    await clock.advanceAsync(30_000);
+    store.expire('stranger');
+    await clock.advanceAsync(5_001);
+    expect(publisher.state()).toEqual({ kind: 'ok' });
+    expect(read(WEB)).toBeDefined();
+  });
+
+  it('replaces at once what an earlier session of its own left behind', async () => {
+    const { publisher, clock, read, store, source } = setUp();
+    store.ephemeral.set(SELF, { session: 'before the restart', bytes: Buffer.from('{}') });
+    source.adoptSessions(['before the restart']);
+    publisher.set({ agent: AGENT, health: new Map() });
+    await clock.advanceAsync(0);
+    expect(read(SELF)).toMatchObject({ session: source.session });
+  });
+
+  it('goes on after the store was away', async () => {
+    const { publisher, clock, read, store } = setUp();
+    store.setReachable(false);
+    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    await clock.advanceAsync(1_000);
+    expect(publisher.state()).toMatchObject({ kind: 'offline', why: 'unreachable' });
+    store.setReachable(true);
+    await clock.advanceAsync(1_000);
+    expect(publisher.state()).toEqual({ kind: 'ok' });
+    expect(read(WEB)).toBeDefined();
+  });
+});
