@@ -1,0 +1,258 @@
+/**
+ * The life of a ZooKeeper session as a function from state and event to state and actions: no socket, no clock.
+ *
+ *   idle → dialing → greeting → authenticating → connected → closing → closed
+ *             ↑__________ waiting ←___ any failure ___|
+ *
+ * A session outlives its connections: `session` stays while we look for another server, and only a server's word
+ * (or the rule on `snubs`) ends it.
+ */
+import { CodedError } from '../../core/errors.ts';
+import type { SessionIdentity, Welcome } from './messages.ts';
+
+export type Phase = 'idle' | 'dialing' | 'greeting' | 'authenticating' | 'connected' | 'waiting' | 'closing' | 'closed';
+
+export interface FsmSettings {
+  readonly serverCount: number;
+  readonly sessionTimeoutMs: number;
+  /** From the first SYN until we are authenticated. */
+  readonly connectTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly allowReadOnly: boolean;
+}
+
+export interface FsmState {
+  readonly phase: Phase;
+  /** Index of the server we are at, or tried last. */
+  readonly server: number;
+  /** Attempts that failed since a connection last proved steady. */
+  readonly failures: number;
+  /** Of the attempts since we were last connected, those that a server hung up on after our greeting. */
+  readonly snubs: number;
+  /** Monotonic time at which we were last connected, or started. */
+  readonly seenAt: number;
+  readonly session: { readonly identity: SessionIdentity; readonly timeoutMs: number } | null;
+  readonly lastError: CodedError | null;
+}
+
+export type FsmEvent =
+  | { readonly kind: 'start'; readonly at: number }
+  /** The transport is open, TLS included. */
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'welcomed'; readonly welcome: Welcome }
+  /** The server took our credentials, or we have none. */
+  | { readonly kind: 'authenticated' }
+  /** The connection has lasted long enough to be trusted. */
+  | { readonly kind: 'steady' }
+  | { readonly kind: 'broken'; readonly at: number; readonly error: CodedError }
+  | { readonly kind: 'deadline'; readonly at: number }
+  /** A reply on a live connection said that the session has expired. */
+  | { readonly kind: 'expired'; readonly at: number }
+  | { readonly kind: 'retryDue' }
+  | { readonly kind: 'close'; readonly keepSession: boolean }
+  | { readonly kind: 'closeAnswered' };
+
+export type FsmAction =
+  | { readonly kind: 'dial'; readonly server: number }
+  | { readonly kind: 'greet'; readonly identity: SessionIdentity | null }
+  | { readonly kind: 'authenticate' }
+  /** The one deadline of whatever is going on; replaces the one before. */
+  | { readonly kind: 'armDeadline'; readonly ms: number }
+  /** Ping every `pingMs`; the deadline becomes `silenceMs` after the last byte heard. */
+  | { readonly kind: 'keepAlive'; readonly pingMs: number; readonly silenceMs: number }
+  /** Drops the transport and every timer. */
+  | { readonly kind: 'hangUp' }
+  | { readonly kind: 'retryLater' }
+  | { readonly kind: 'resetBackoff' }
+  | { readonly kind: 'sendClose' }
+  /** The store may have begun again from an older transaction: accept what we would have taken for a laggard. */
+  | { readonly kind: 'forgetZxid' }
+  | { readonly kind: 'answerAll'; readonly error: CodedError }
+  | { readonly kind: 'notify'; readonly what: 'connected' | 'lost' | 'expired' | 'closed' };
+
+export interface Step {
+  readonly state: FsmState;
+  readonly actions: readonly FsmAction[];
+}
+
+export const INITIAL_STATE: FsmState = {
+  phase: 'idle',
+  server: -1,
+  failures: 0,
+  snubs: 0,
+  seenAt: 0,
+  session: null,
+  lastError: null,
+};
+
+/** Each answers on its own, so two of them must have passed before a session can be taken for gone. */
+const TIMEOUTS_UNTIL_FORGOTTEN = 2;
+
+/** An event that has no meaning in a phase changes nothing: it was on its way when the phase changed. */
+export function step(state: FsmState, event: FsmEvent, settings: FsmSettings): Step {
+  switch (event.kind) {
+    case 'start':
+      return state.phase === 'idle' ? dialNext({ ...state, seenAt: event.at }, [], settings) : unchanged(state);
+    case 'opened':
+      if (state.phase !== 'dialing') return unchanged(state);
+      return {
+        state: { ...state, phase: 'greeting' },
+        actions: [{ kind: 'greet', identity: state.session?.identity ?? null }],
+      };
+    case 'welcomed':
+      return state.phase === 'greeting' ? welcomed(state, event.welcome, settings) : unchanged(state);
+    case 'authenticated':
+      return state.phase === 'authenticating' ? connected(state) : unchanged(state);
+    case 'steady':
+      if (state.phase !== 'connected' || state.failures === 0) return unchanged(state);
+      return { state: { ...state, failures: 0 }, actions: [{ kind: 'resetBackoff' }] };
+    case 'broken':
+      return broken(state, event.at, event.error, settings);
+    case 'deadline':
+      return broken(state, event.at, silence(state.phase, settings), settings);
+    case 'expired':
+      return state.phase === 'connected' ? expired({ ...state, seenAt: event.at }, settings) : unchanged(state);
+    case 'retryDue':
+      return state.phase === 'waiting' ? dialNext(state, [], settings) : unchanged(state);
+    case 'close':
+      return close(state, event.keepSession, settings);
+    case 'closeAnswered':
+      return state.phase === 'closing' ? closed(state) : unchanged(state);
+  }
+}
+
+function unchanged(state: FsmState): Step {
+  return { state, actions: [] };
+}
+
+function dialNext(state: FsmState, before: readonly FsmAction[], settings: FsmSettings): Step {
+  return dial({ ...state, server: (state.server + 1) % settings.serverCount }, before, settings);
+}
+
+function dial(state: FsmState, before: readonly FsmAction[], settings: FsmSettings): Step {
+  return {
+    state: { ...state, phase: 'dialing' },
+    actions: [
+      ...before,
+      { kind: 'dial', server: state.server },
+      { kind: 'armDeadline', ms: settings.connectTimeoutMs },
+    ],
+  };
+}
+
+function welcomed(state: FsmState, welcome: Welcome, settings: FsmSettings): Step {
+  if (welcome.timeoutMs <= 0) {
+    if (state.session !== null) return expired(state, settings);
+    return failed(state, new CodedError('STORE_PROTOCOL', 'the server refused a new session'), settings);
+  }
+  if (welcome.readOnly && !settings.allowReadOnly) {
+    const error = new CodedError('STORE_UNREACHABLE', 'the server is read-only: it has lost its ensemble', {
+      transient: true,
+    });
+    return failed(state, error, settings);
+  }
+  return {
+    state: { ...state, phase: 'authenticating', session: { identity: welcome.identity, timeoutMs: welcome.timeoutMs } },
+    actions: [{ kind: 'authenticate' }],
+  };
+}
+
+function connected(state: FsmState): Step {
+  // ClientCnxn's shares: half of the allowed silence passes before a ping, and a third of the session remains to find
+  // another server.
+  const timeoutMs = state.session?.timeoutMs ?? 0;
+  return {
+    state: { ...state, phase: 'connected', snubs: 0, lastError: null },
+    actions: [
+      { kind: 'keepAlive', pingMs: timeoutMs / 3, silenceMs: (timeoutMs * 2) / 3 },
+      { kind: 'notify', what: 'connected' },
+    ],
+  };
+}
+
+function broken(state: FsmState, at: number, error: CodedError, settings: FsmSettings): Step {
+  switch (state.phase) {
+    case 'idle':
+    case 'waiting':
+    case 'closed':
+      return unchanged(state);
+    case 'closing':
+      return closed(state);
+    case 'connected': {
+      const lost = new CodedError('STORE_DISCONNECTED', 'the connection broke while the request was under way', {
+        transient: true,
+        cause: error,
+      });
+      const step = failed({ ...state, seenAt: at }, error, settings, [{ kind: 'answerAll', error: lost }]);
+      return { state: step.state, actions: [...step.actions, { kind: 'notify', what: 'lost' }] };
+    }
+    case 'greeting': {
+      const snubbed = { ...state, snubs: state.snubs + 1 };
+      return isForgotten(snubbed, at, settings) ? forget(snubbed, error, settings) : failed(snubbed, error, settings);
+    }
+    case 'dialing':
+    case 'authenticating':
+      return failed(state, error, settings);
+  }
+}
+
+/**
+ * A server that has seen less than we have hangs up on our greeting, and so does one whose data were wiped or
+ * restored from a backup: then every server does so for ever. Once all of them have, for longer than any session
+ * lasts, we begin anew instead of staying outside until somebody restarts us.
+ */
+function isForgotten(state: FsmState, at: number, settings: FsmSettings): boolean {
+  const timeoutMs = state.session?.timeoutMs ?? settings.sessionTimeoutMs;
+  return state.snubs >= settings.serverCount && at - state.seenAt >= TIMEOUTS_UNTIL_FORGOTTEN * timeoutMs;
+}
+
+function forget(state: FsmState, error: CodedError, settings: FsmSettings): Step {
+  const had = state.session !== null;
+  const step = failed({ ...state, session: null, snubs: 0 }, error, settings, [{ kind: 'forgetZxid' }]);
+  return had ? { state: step.state, actions: [...step.actions, { kind: 'notify', what: 'expired' }] } : step;
+}
+
+/** An attempt or a connection is over: the next server at once, or after a pause when all have had their turn. */
+function failed(state: FsmState, error: CodedError, settings: FsmSettings, also: readonly FsmAction[] = []): Step {
+  const failures = state.failures + 1;
+  const next = { ...state, failures, lastError: error };
+  const before: FsmAction[] = [{ kind: 'hangUp' }, ...also];
+  if (failures % settings.serverCount !== 0) return dialNext(next, before, settings);
+  return { state: { ...next, phase: 'waiting' }, actions: [...before, { kind: 'retryLater' }] };
+}
+
+/** A new session is asked for at once, at the server that told us. */
+function expired(state: FsmState, settings: FsmSettings): Step {
+  const error = new CodedError('STORE_SESSION_EXPIRED', 'the server ended our session', { transient: true });
+  const step = dial(
+    { ...state, session: null, lastError: error },
+    [{ kind: 'hangUp' }, { kind: 'answerAll', error }],
+    settings,
+  );
+  return { state: step.state, actions: [...step.actions, { kind: 'notify', what: 'expired' }] };
+}
+
+function close(state: FsmState, keepSession: boolean, settings: FsmSettings): Step {
+  if (state.phase === 'closed' || (state.phase === 'closing' && !keepSession)) return unchanged(state);
+  if (state.phase !== 'connected' || keepSession) return closed(state);
+  return {
+    state: { ...state, phase: 'closing' },
+    actions: [{ kind: 'armDeadline', ms: settings.closeTimeoutMs }, { kind: 'sendClose' }],
+  };
+}
+
+function closed(state: FsmState): Step {
+  const error = new CodedError('STORE_CLOSED', 'the session was closed');
+  return {
+    state: { ...state, phase: 'closed', session: null },
+    actions: [{ kind: 'hangUp' }, { kind: 'answerAll', error }, { kind: 'notify', what: 'closed' }],
+  };
+}
+
+function silence(phase: Phase, settings: FsmSettings): CodedError {
+  const message =
+    phase === 'connected'
+      ? 'the server has been silent for two thirds of the session time'
+      : `no session within ${settings.connectTimeoutMs} ms (${phase})`;
+  return new CodedError('STORE_UNREACHABLE', message, { transient: true });
+}

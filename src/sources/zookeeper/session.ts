@@ -1,0 +1,325 @@
+import { Backoff } from '../../core/backoff.ts';
+import type { BackoffOptions } from '../../core/backoff.ts';
+import { ByteReader } from '../../core/bytes.ts';
+import { CodedError, describeError } from '../../core/errors.ts';
+import type { Cancel, Clock, Log, Random, Unsubscribe } from '../../core/ports.ts';
+import { assertNever, err } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
+import type { SessionState } from '../source.ts';
+import { decodeWatchEvent } from './calls.ts';
+import type { Call, WatchEvent } from './calls.ts';
+import { Connection } from './connection.ts';
+import type { Frame } from './framer.ts';
+import { packet } from './jute.ts';
+import { decodeReplyHeader, decodeWelcome, encodeAuth, encodeCloseSession, encodeGreeting } from './messages.ts';
+import type { ReplyHeader, SessionIdentity } from './messages.ts';
+import { Outstanding } from './outstanding.ts';
+import type { Reply } from './outstanding.ts';
+import { SERVER_ERROR, ServerRefusal, XID, formatSession } from './protocol.ts';
+import { shuffled } from './servers.ts';
+import type { ServerAddress } from './servers.ts';
+import { INITIAL_STATE, step } from './session-fsm.ts';
+import type { FsmAction, FsmEvent, FsmSettings, FsmState } from './session-fsm.ts';
+import type { Dial } from './transport.ts';
+
+export interface SessionOptions {
+  readonly servers: readonly ServerAddress[];
+  readonly sessionTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly allowReadOnly: boolean;
+  readonly maxReplyBytes: number;
+  readonly maxRequestBytes: number;
+  readonly maxOutstanding: { readonly maxCalls: number; readonly maxBytes: number };
+  readonly backoff: BackoffOptions;
+  /** Asked on every connect, so that a changed secret is picked up. "user:password", or null for none. */
+  readonly auth: () => Result<string | null, CodedError>;
+}
+
+export interface SessionDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly dial: Dial;
+}
+
+export type SessionChange = 'connected' | 'lost' | 'expired' | 'closed';
+
+export interface SessionListener {
+  onChange(change: SessionChange): void;
+  onWatch(event: WatchEvent): void;
+}
+
+/** Of a packet: the length before the body, which no limit counts. */
+const PREFIX_BYTES = 4;
+
+/**
+ * Runs what `session-fsm` decides: one connection at a time, requests in order, and an answer for every request
+ * whatever happens to the connection. While there is no connection requests fail at once.
+ */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #settings: FsmSettings;
+  readonly #deps: SessionDeps;
+  readonly #servers: readonly ServerAddress[];
+  readonly #outstanding: Outstanding;
+  readonly #backoff: Backoff;
+  readonly #listeners = new Set<SessionListener>();
+  readonly #events: FsmEvent[] = [];
+  #state: FsmState = INITIAL_STATE;
+  #isStepping = false;
+  #connection: Connection | undefined;
+  #dials = 0;
+  #lastZxid = 0n;
+  #since: number;
+  #cancelRetry: Cancel = () => undefined;
+
+  constructor(options: SessionOptions, deps: SessionDeps) {
+    this.#options = options;
+    this.#settings = { ...options, serverCount: options.servers.length };
+    this.#deps = deps;
+    this.#servers = shuffled(options.servers, deps.random);
+    this.#outstanding = new Outstanding(options.maxOutstanding);
+    this.#backoff = new Backoff(options.backoff, deps.random);
+    this.#since = deps.clock.now();
+  }
+
+  start(): void {
+    this.#dispatch({ kind: 'start', at: this.#deps.clock.monotonic() });
+  }
+
+  /** Ends the session at the server, or with `keepSession` only leaves it: its ephemeral nodes fall with its time. */
+  close(options: { readonly keepSession: boolean }): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.listen({
+        onChange: (change) => {
+          if (change !== 'closed') return;
+          stop();
+          resolve();
+        },
+        onWatch: () => undefined,
+      });
+      if (this.#state.phase === 'closed') resolve();
+      this.#dispatch({ kind: 'close', keepSession: options.keepSession });
+    });
+  }
+
+  listen(listener: SessionListener): Unsubscribe {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Tells connections apart: a watch lives as long as the connection that set it. 0 while there is none. */
+  get connection(): number {
+    return this.#state.phase === 'connected' ? this.#dials : 0;
+  }
+
+  get sessionId(): bigint | null {
+    return this.#state.session?.identity.id ?? null;
+  }
+
+  /** The server we are at, or tried last. */
+  get server(): string {
+    return this.#connection?.server ?? 'no server';
+  }
+
+  state(): SessionState {
+    const { phase, session, lastError } = this.#state;
+    const since = this.#since;
+    if (phase === 'closed') return { kind: 'closed' };
+    if (session !== null && isOpen(this.#state)) {
+      return { kind: 'connected', since, session: formatSession(session.identity.id), server: this.server };
+    }
+    return { kind: 'connecting', since, lastError: lastError === null ? null : describeError(lastError) };
+  }
+
+  /** Sends one request. Never throws; the error is a `ServerRefusal` when the server itself said no. */
+  request<T>(call: Call<T>): Promise<Result<Reply<T>, CodedError>> {
+    const unready = this.#unready(call.what);
+    if (unready !== null) return Promise.resolve(err(unready));
+    const xid = this.#outstanding.nextXid();
+    const bytes = packet((writer) => {
+      writer.i32be(xid).i32be(call.op);
+      call.encode(writer);
+    });
+    const excess = this.#excess(bytes.length);
+    if (excess !== null) {
+      return Promise.resolve(err(new CodedError('STORE_TOO_LARGE', `${call.what}: ${excess}`)));
+    }
+    this.#connection?.send(bytes);
+    return this.#outstanding.add(xid, call, bytes.length);
+  }
+
+  #unready(what: string): CodedError | null {
+    const { phase, lastError } = this.#state;
+    switch (phase) {
+      case 'connected':
+        return null;
+      case 'closing':
+      case 'closed':
+        return new CodedError('STORE_CLOSED', `${what}: the session was closed`);
+      case 'idle':
+      case 'dialing':
+      case 'greeting':
+      case 'authenticating':
+      case 'waiting':
+        return new CodedError('STORE_UNREACHABLE', `${what}: there is no connection to the store`, {
+          transient: true,
+          ...(lastError === null ? {} : { cause: lastError }),
+        });
+    }
+  }
+
+  #excess(packetBytes: number): string | null {
+    const { maxRequestBytes } = this.#options;
+    const length = packetBytes - PREFIX_BYTES;
+    if (length > maxRequestBytes) return `the request has ${length} bytes, the server takes ${maxRequestBytes}`;
+    if (this.#outstanding.hasRoomFor(packetBytes)) return null;
+    return `${this.#outstanding.count} requests are under way already`;
+  }
+
+  /** The one door for every change. Events that arise while one is handled wait for their turn. */
+  #dispatch(event: FsmEvent): void {
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      const { state, actions } = step(this.#state, next, this.#settings);
+      if (isOpen(state) !== isOpen(this.#state)) this.#since = this.#deps.clock.now();
+      this.#state = state;
+      for (const action of actions) this.#run(action);
+    }
+    this.#isStepping = false;
+  }
+
+  #run(action: FsmAction): void {
+    switch (action.kind) {
+      case 'dial':
+        this.#connection = this.#dial(action.server);
+        return;
+      case 'greet':
+        this.#greet(action.identity);
+        return;
+      case 'authenticate':
+        this.#authenticate();
+        return;
+      case 'armDeadline':
+        this.#connection?.armDeadline(action.ms);
+        return;
+      case 'keepAlive':
+        this.#connection?.keepAlive(action.pingMs, action.silenceMs);
+        return;
+      case 'hangUp':
+        this.#connection?.drop();
+        this.#cancelRetry();
+        return;
+      case 'retryLater':
+        this.#cancelRetry = this.#deps.clock.after(this.#backoff.next(), () => this.#dispatch({ kind: 'retryDue' }));
+        return;
+      case 'resetBackoff':
+        this.#backoff.reset();
+        return;
+      case 'sendClose':
+        this.#connection?.send(encodeCloseSession(this.#outstanding.nextXid()));
+        return;
+      case 'forgetZxid':
+        this.#lastZxid = 0n;
+        return;
+      case 'answerAll':
+        this.#outstanding.failAll(action.error);
+        return;
+      case 'notify':
+        this.#tell((listener) => listener.onChange(action.what));
+        return;
+      default:
+        assertNever(action);
+    }
+  }
+
+  #dial(index: number): Connection | undefined {
+    const server = this.#servers[index];
+    if (server === undefined) return undefined;
+    this.#dials += 1;
+    const { clock, dial } = this.#deps;
+    return new Connection(
+      server,
+      { dial, clock, maxReplyBytes: this.#options.maxReplyBytes },
+      {
+        onOpen: () => this.#dispatch({ kind: 'opened' }),
+        onFrame: (frame) => this.#receive(frame),
+        onBroken: (code, reason) => this.#break(new CodedError(code, reason, { transient: true })),
+        onSilence: () => this.#dispatch({ kind: 'deadline', at: clock.monotonic() }),
+      },
+    );
+  }
+
+  #break(error: CodedError): void {
+    this.#deps.log.debug({ phase: this.#state.phase, reason: describeError(error) }, 'connection to the store over');
+    this.#dispatch({ kind: 'broken', at: this.#deps.clock.monotonic(), error });
+  }
+
+  #greet(identity: SessionIdentity | null): void {
+    const { sessionTimeoutMs: timeoutMs, allowReadOnly: readOnly } = this.#options;
+    this.#connection?.send(encodeGreeting({ identity, lastZxid: this.#lastZxid, timeoutMs, readOnly }));
+  }
+
+  /** Our credentials come first on every connection, and nothing else is sent until the server has taken them. */
+  #authenticate(): void {
+    const auth = this.#options.auth();
+    if (!auth.ok) this.#break(auth.error);
+    else if (auth.value === null) this.#dispatch({ kind: 'authenticated' });
+    else this.#connection?.send(encodeAuth('digest', auth.value));
+  }
+
+  #receive(frame: Frame): void {
+    const reader = new ByteReader(frame.bytes);
+    if (this.#state.phase === 'greeting') {
+      this.#dispatch({ kind: 'welcomed', welcome: decodeWelcome(reader) });
+      return;
+    }
+    const header = decodeReplyHeader(reader);
+    switch (header.xid) {
+      case XID.notification: {
+        const event = decodeWatchEvent(reader);
+        this.#tell((listener) => listener.onWatch(event));
+        return;
+      }
+      case XID.ping:
+        this.#dispatch({ kind: 'steady' });
+        return;
+      case XID.auth:
+        if (header.errorCode === 0) this.#dispatch({ kind: 'authenticated' });
+        else this.#break(new ServerRefusal(header.errorCode, 'auth'));
+        return;
+      default:
+        if (header.zxid > this.#lastZxid) this.#lastZxid = header.zxid;
+        this.#answer(frame, header, reader);
+    }
+  }
+
+  #answer(frame: Frame, header: ReplyHeader, body: ByteReader): void {
+    if (this.#state.phase === 'closing' && this.#outstanding.count === 0) {
+      this.#dispatch({ kind: 'closeAnswered' });
+    } else if (header.errorCode === SERVER_ERROR.sessionExpired) {
+      this.#dispatch({ kind: 'expired', at: this.#deps.clock.monotonic() });
+    } else if (frame.truncated) {
+      this.#outstanding.failOne(header.xid, 'STORE_TOO_LARGE', `the reply has ${frame.length} bytes`);
+    } else {
+      this.#outstanding.answer(header, body);
+    }
+  }
+
+  #tell(what: (listener: SessionListener) => void): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        what(listener);
+      } catch (error) {
+        this.#deps.log.error({ error: describeError(error) }, 'a listener of the store session failed');
+      }
+    }
+  }
+}
+
+function isOpen(state: FsmState): boolean {
+  return state.phase === 'connected' || state.phase === 'closing';
+}

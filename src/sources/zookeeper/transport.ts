@@ -1,0 +1,117 @@
+import { connect as connectTcp, isIP } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { describeError } from '../../core/errors.ts';
+import type { CodedError } from '../../core/errors.ts';
+import type { Result } from '../../core/result.ts';
+import { formatServer } from './servers.ts';
+import type { ServerAddress } from './servers.ts';
+
+export interface TransportHandlers {
+  /** The stream is ready to carry bytes, TLS included. */
+  onOpen(): void;
+  onData(chunk: Uint8Array): void;
+  /** Called once, whoever ended it; nothing is called afterwards. */
+  onClose(reason: string): void;
+}
+
+export interface Transport {
+  write(bytes: Uint8Array): void;
+  /** Sends what was written, then ends the stream, in its own time. */
+  end(): void;
+  /** Drops the stream at once. No handler is called any more. */
+  destroy(): void;
+}
+
+/** Opens a stream to a server. Names are resolved anew each time. Never throws: failures come through `onClose`. */
+export type Dial = (server: ServerAddress, handlers: TransportHandlers) => Transport;
+
+export interface TlsMaterial {
+  /** PEM. Without it the system's authorities are trusted. */
+  readonly ca?: string | Buffer;
+  /** PEM, with its key, for servers that want to know us. */
+  readonly certificate?: string | Buffer;
+  readonly key?: string | Buffer;
+}
+
+export interface TlsOptions {
+  /** Called for every connection, so that rotated files are picked up. */
+  readonly load: () => Result<TlsMaterial, CodedError>;
+  /** The name that the servers' certificates carry, when it is not the host that we dial. */
+  readonly serverName?: string;
+}
+
+export function dialTcp(server: ServerAddress, handlers: TransportHandlers): Transport {
+  const socket = connectTcp({ host: server.host, port: server.port, noDelay: true });
+  return wrap(socket, 'connect', server, handlers);
+}
+
+/** The server's certificate must be valid and carry the name that was dialled, or `serverName`. */
+export function dialTlsWith(options: TlsOptions): Dial {
+  return (server, handlers) => {
+    const material = options.load();
+    if (!material.ok) return stillborn(material.error, handlers);
+    const { ca, certificate, key } = material.value;
+    const name = options.serverName ?? server.host;
+    try {
+      const socket = connectTls({
+        host: server.host,
+        port: server.port,
+        minVersion: 'TLSv1.2',
+        // RFC 6066 section 3 allows no addresses in the server name indication; the identity check takes them.
+        ...(isIP(name) === 0 ? { servername: name } : {}),
+        ...(ca === undefined ? {} : { ca }),
+        ...(certificate === undefined ? {} : { cert: certificate }),
+        ...(key === undefined ? {} : { key }),
+      });
+      socket.setNoDelay(true);
+      return wrap(socket, 'secureConnect', server, handlers);
+    } catch (error) {
+      return stillborn(error, handlers);
+    }
+  };
+}
+
+function wrap(
+  socket: Socket,
+  ready: 'connect' | 'secureConnect',
+  server: ServerAddress,
+  handlers: TransportHandlers,
+): Transport {
+  let over = false;
+  let reason = `${formatServer(server)} closed the connection`;
+  socket.once(ready, () => {
+    if (!over) handlers.onOpen();
+  });
+  socket.on('data', (chunk: Buffer) => {
+    if (!over) handlers.onData(chunk);
+  });
+  socket.on('error', (error) => {
+    reason = `${formatServer(server)}: ${describeError(error)}`;
+  });
+  socket.once('close', () => {
+    if (over) return;
+    over = true;
+    handlers.onClose(reason);
+  });
+  return {
+    write: (bytes) => void socket.write(bytes),
+    end: () => void socket.end(),
+    destroy: () => {
+      over = true;
+      socket.destroy();
+    },
+  };
+}
+
+/** A transport that failed before there was a socket: says so in a later turn, as a socket would. */
+function stillborn(error: unknown, handlers: TransportHandlers): Transport {
+  let over = false;
+  queueMicrotask(() => {
+    if (!over) handlers.onClose(describeError(error));
+  });
+  const drop = (): void => {
+    over = true;
+  };
+  return { write: () => undefined, end: drop, destroy: drop };
+}
