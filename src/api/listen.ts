@@ -1,0 +1,18 @@
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const DEFAULT_API_PORT = 8370;
+
+/** Takes apart what the bootstrap schema has accepted: "127.0.0.1:8370", "[::1]:8370", "localhost". */
+export function parseListen(text: string): ListenAddress {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::([0-9]+))?$/.exec(text) ?? [];
+  return { host: bracketed ?? plain ?? text, port: port === undefined ? DEFAULT_API_PORT : Number(port) };
+}
+
+/** The URL at which a client on the same host reaches such an address: wildcards become loopback. */
+export function urlOf({ host, port }: ListenAddress): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}

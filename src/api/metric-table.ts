@@ -1,0 +1,247 @@
+import type { RealView, ServiceView, StatusView } from '../model/status.ts';
+
+/** Numbers that the agent counts and the read model does not hold. */
+export interface AgentCounters {
+  /** Passes of the reconciler since the start. */
+  readonly reconcilePasses: number;
+  /** Passes that ended with something undone. */
+  readonly reconcileFailures: number;
+  /** Time that all passes took together, in seconds. */
+  readonly reconcileSeconds: number;
+}
+
+export interface ShownReal {
+  readonly service: ServiceView;
+  readonly real: RealView;
+}
+
+/** What one scrape shows: the read model once, so that all metrics of a scrape agree, and the reals that fit. */
+export interface Scrape {
+  readonly status: StatusView;
+  readonly counters: AgentCounters | null;
+  readonly reals: readonly ShownReal[];
+  readonly omittedReals: number;
+}
+
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface MetricDefinition {
+  readonly name: string;
+  readonly type: 'gauge' | 'counter';
+  readonly help: string;
+  readonly labels: readonly string[];
+  samples(scrape: Scrape): readonly Sample[];
+}
+
+type Definition<T> = Readonly<{ name: string; help: string; value: (item: T) => number | boolean | null }>;
+
+function single(type: MetricDefinition['type'], { name, help, value }: Definition<StatusView>): MetricDefinition {
+  return { name, help, type, labels: [], samples: ({ status }) => sample({}, value(status)) };
+}
+
+function ofService(type: MetricDefinition['type'], { name, help, value }: Definition<ServiceView>): MetricDefinition {
+  const samples = ({ status }: Scrape): Sample[] =>
+    status.services.flatMap((service) => sample({ service: service.name }, value(service)));
+  return { name, help, type, labels: ['service'], samples };
+}
+
+function ofReal({ name, help, value }: Definition<RealView>): MetricDefinition {
+  const samples = ({ reals }: Scrape): Sample[] =>
+    reals.flatMap(({ service, real }) => sample({ service: service.name, real: real.name }, value(real)));
+  return { name, help, type: 'gauge', labels: ['service', 'real'], samples };
+}
+
+function ofPeer(
+  type: MetricDefinition['type'],
+  { name, help, value }: Definition<StatusView['peers'][number]>,
+): MetricDefinition {
+  const samples = ({ status }: Scrape): Sample[] =>
+    status.peers.flatMap((peer) => sample({ peer: peer.name }, value(peer)));
+  return { name, help, type, labels: ['peer'], samples };
+}
+
+function counted(name: string, help: string, counter: keyof AgentCounters): MetricDefinition {
+  const samples = ({ counters }: Scrape): Sample[] => sample({}, counters === null ? null : counters[counter]);
+  return { name, help, type: 'counter', labels: [], samples };
+}
+
+function sample(labels: Sample['labels'], value: number | boolean | null): Sample[] {
+  return value === null ? [] : [{ labels, value: Number(value) }];
+}
+
+/** Every metric that is made from the read model; those of the process itself come from prom-client. */
+export const METRICS: readonly MetricDefinition[] = [
+  {
+    name: 'vipkeeper_info',
+    help: 'Always 1; version and name of the agent are the labels.',
+    type: 'gauge',
+    labels: ['version', 'agent'],
+    samples: ({ status }) => [{ labels: { version: status.version, agent: status.agent }, value: 1 }],
+  },
+  single('gauge', {
+    name: 'vipkeeper_ready',
+    help: 'Whether the agent does all of its work (1) or /readyz gives reasons (0).',
+    value: ({ ready }) => ready,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_store_connected',
+    help: 'Whether the agent has a session with its store.',
+    value: ({ store }) => store.state === 'connected',
+  }),
+  single('gauge', {
+    name: 'vipkeeper_store_publishing',
+    help: 'Whether health reaches the store.',
+    value: ({ store }) => store.publishing === 'ok',
+  }),
+  single('gauge', {
+    name: 'vipkeeper_config_age_seconds',
+    help: 'Time since the store last confirmed the configuration in force; absent while there is none.',
+    value: ({ configuration }) => configuration.ageSeconds,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_config_current',
+    help: 'Whether the configuration in force is the newest one seen in the store.',
+    value: ({ configuration: { seenRevision, acceptedRevision } }) =>
+      acceptedRevision !== null && acceptedRevision === seenRevision,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_problems',
+    help: 'Problems with records.',
+    value: ({ problems }) => problems.length,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_holds',
+    help: 'Changes that the guard holds until they are approved.',
+    value: ({ holds }) => holds.length,
+  }),
+  single('gauge', { name: 'vipkeeper_drains', help: 'Drains in force.', value: ({ drains }) => drains.length }),
+  ofService('gauge', {
+    name: 'vipkeeper_service_quorum_held',
+    help: 'Whether the service has its quorum.',
+    value: ({ quorum }) => quorum === 'held',
+  }),
+  {
+    name: 'vipkeeper_service_reals',
+    help: 'Reals of the service, by verdict.',
+    type: 'gauge',
+    labels: ['service', 'verdict'],
+    samples: ({ status }) => status.services.flatMap(verdictsOf),
+  },
+  ofService('gauge', {
+    name: 'vipkeeper_service_sorry',
+    help: 'Whether the sorry server takes the traffic.',
+    value: ({ sorry }) => sorry,
+  }),
+  ofService('counter', {
+    name: 'vipkeeper_service_connections_total',
+    help: 'Connections that the kernel scheduled since it has the service.',
+    value: ({ connections }) => connections,
+  }),
+  ofReal({
+    name: 'vipkeeper_real_up',
+    help: 'Whether the verdict of the checks is up (1), or down or unknown (0).',
+    value: ({ verdict }) => verdict === 'up',
+  }),
+  ofReal({ name: 'vipkeeper_real_weight', help: 'Weight in force in the kernel.', value: ({ weight }) => weight }),
+  ofReal({
+    name: 'vipkeeper_real_kept',
+    help: 'Whether the floor of the service keeps the real in the pool although it fails.',
+    value: ({ kept }) => kept,
+  }),
+  ofReal({
+    name: 'vipkeeper_real_active_connections',
+    help: 'Active connections in the kernel.',
+    value: ({ activeConnections }) => activeConnections,
+  }),
+  ofReal({
+    name: 'vipkeeper_real_inactive_connections',
+    help: 'Inactive connections in the kernel.',
+    value: ({ inactiveConnections }) => inactiveConnections,
+  }),
+  ofReal({
+    name: 'vipkeeper_real_check_latency_seconds',
+    help: 'Duration of the last check that finished; absent before the first.',
+    value: ({ latencyMs }) => (latencyMs === null ? null : latencyMs / 1_000),
+  }),
+  {
+    name: 'vipkeeper_vip_advertised',
+    help: 'Whether the VIP is announced.',
+    type: 'gauge',
+    labels: ['vip'],
+    samples: ({ status }) =>
+      status.vips.map(({ name, advertised }) => ({ labels: { vip: name }, value: Number(advertised) })),
+  },
+  ofPeer('gauge', {
+    name: 'vipkeeper_bgp_peer_established',
+    help: 'Whether the BGP session is Established.',
+    value: ({ state }) => state === 'established',
+  }),
+  ofPeer('gauge', {
+    name: 'vipkeeper_bgp_peer_announced_routes',
+    help: 'Routes announced on the current session.',
+    value: ({ announced }) => announced,
+  }),
+  ofPeer('counter', {
+    name: 'vipkeeper_bgp_peer_flaps_total',
+    help: 'How often an Established session was lost.',
+    value: ({ flaps }) => flaps,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_services',
+    help: 'Virtual services of ours in the kernel.',
+    value: ({ kernel }) => kernel.services,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_destinations',
+    help: 'Destinations of ours in the kernel.',
+    value: ({ kernel }) => kernel.destinations,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_foreign_services',
+    help: 'Virtual services in the kernel that are not ours and are never touched.',
+    value: ({ kernel }) => kernel.foreignServices.length,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_leaving',
+    help: 'Reals at weight 0 until their connections end.',
+    value: ({ kernel }) => kernel.leaving.length,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_failures',
+    help: 'Operations that the kernel refused in the last pass.',
+    value: ({ kernel }) => kernel.failures.length,
+  }),
+  single('counter', {
+    name: 'vipkeeper_kernel_ops_total',
+    help: 'Operations carried out in the kernel.',
+    value: ({ kernel }) => kernel.opsTotal,
+  }),
+  single('counter', {
+    name: 'vipkeeper_kernel_repairs_total',
+    help: 'Differences that a verification found in the kernel and mended.',
+    value: ({ kernel }) => kernel.repairsTotal,
+  }),
+  counted('vipkeeper_reconcile_passes_total', 'Passes of the reconciler.', 'reconcilePasses'),
+  counted(
+    'vipkeeper_reconcile_failures_total',
+    'Passes of the reconciler that left something undone.',
+    'reconcileFailures',
+  ),
+  counted('vipkeeper_reconcile_seconds_total', 'Time spent in passes of the reconciler.', 'reconcileSeconds'),
+  {
+    name: 'vipkeeper_metrics_reals_omitted',
+    help: 'Reals without metrics of their own, because there are more than a scrape shows.',
+    type: 'gauge',
+    labels: [],
+    samples: ({ omittedReals }) => [{ labels: {}, value: omittedReals }],
+  },
+];
+
+function verdictsOf({ name, reals }: ServiceView): Sample[] {
+  const counts = { up: 0, down: 0, unknown: 0 };
+  for (const { verdict } of reals) counts[verdict]++;
+  return Object.entries(counts).map(([verdict, value]) => ({ labels: { service: name, verdict }, value }));
+}

@@ -1,0 +1,109 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import type { MetricObjectWithValues, MetricValue } from 'prom-client';
+import type { StatusView } from '../model/status.ts';
+import type { AgentCounters, MetricDefinition, Scrape, ShownReal } from './metric-table.ts';
+import { METRICS } from './metric-table.ts';
+
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** How many reals have series of their own in one scrape, six or so each. */
+export const MAX_REAL_SERIES = 20_000;
+
+/** The metric about the API itself; the others are in the table. */
+export const API_REQUESTS = {
+  name: 'vipkeeper_api_requests_total',
+  help: 'Answers of the API, by route and status code.',
+  labels: ['route', 'code'],
+} as const;
+
+type Values = MetricValue<string>[];
+
+/** The metrics that are made from the read model, as the text that Prometheus reads. */
+export async function renderMetrics(status: StatusView, counters: AgentCounters | null): Promise<string> {
+  const scrape: Scrape = { status, counters, ...shownReals(status) };
+  const registry = new Registry();
+  const blocks: string[] = [];
+  for (const definition of METRICS) {
+    const values = (): Values => definition.samples(scrape).map(({ labels, value }) => ({ labels, value }));
+    if (definition.type === 'counter') new TableCounter(definition, values, registry);
+    else new TableGauge(definition, values, registry);
+    blocks.push(await registry.getSingleMetricAsString(definition.name));
+    // The reconciler shares this thread: between two metrics it gets its turn.
+    await nextTurn();
+  }
+  return `${blocks.join('\n')}\n`;
+}
+
+/** Bounds the series: the first reals in order of their services; quorum and verdict counts always cover all. */
+function shownReals(status: StatusView): { reals: readonly ShownReal[]; omittedReals: number } {
+  const reals: ShownReal[] = [];
+  let omittedReals = 0;
+  for (const service of status.services) {
+    for (const real of service.reals) {
+      if (reals.length < MAX_REAL_SERIES) reals.push({ service, real });
+      else omittedReals++;
+    }
+  }
+  return { reals, omittedReals };
+}
+
+/** A gauge whose values are taken from the read model when it is read, without a pass through the label index. */
+class TableGauge extends Gauge {
+  readonly #values: () => Values;
+
+  constructor({ name, help, labels }: MetricDefinition, values: () => Values, registry: Registry) {
+    super({ name, help, labelNames: labels, registers: [registry] });
+    this.#values = values;
+  }
+
+  override async get(): Promise<MetricObjectWithValues<MetricValue<string>>> {
+    return { ...(await super.get()), values: this.#values() };
+  }
+}
+
+class TableCounter extends Counter {
+  readonly #values: () => Values;
+
+  constructor({ name, help, labels }: MetricDefinition, values: () => Values, registry: Registry) {
+    super({ name, help, labelNames: labels, registers: [registry] });
+    this.#values = values;
+  }
+
+  override async get(): Promise<MetricObjectWithValues<MetricValue<string>>> {
+    return { ...(await super.get()), values: this.#values() };
+  }
+}
+
+/** All metrics of one agent: the read model, what the agent counts, the API and the process. */
+export class MetricsRegistry {
+  readonly #counters: () => AgentCounters | null;
+  readonly #process = new Registry();
+  readonly #apiRequests: Counter;
+  #rendering: Promise<string> | undefined;
+
+  /** @param counters what the agent has counted so far; null = nothing is counted */
+  constructor(counters: () => AgentCounters | null = () => null) {
+    this.#counters = counters;
+    collectDefaultMetrics({ register: this.#process });
+    const { name, help, labels } = API_REQUESTS;
+    this.#apiRequests = new Counter({ name, help, labelNames: labels, registers: [this.#process] });
+  }
+
+  /** @param route the pattern of the route, never the path that was asked for: labels are bounded */
+  countRequest(route: string, code: number): void {
+    this.#apiRequests.inc({ route, code });
+  }
+
+  /** Scrapes that overlap share one answer. */
+  render(status: () => StatusView): Promise<string> {
+    this.#rendering ??= this.#render(status()).finally(() => {
+      this.#rendering = undefined;
+    });
+    return this.#rendering;
+  }
+
+  async #render(status: StatusView): Promise<string> {
+    return (await renderMetrics(status, this.#counters())) + (await this.#process.metrics());
+  }
+}

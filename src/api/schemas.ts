@@ -1,0 +1,113 @@
+import Type from 'typebox';
+import type { Static, TSchema } from 'typebox';
+import { HoldView, PeerView, ProblemView, RealView, ServiceView, StatusView, VipView } from '../model/status.ts';
+
+/** A schema as plain JSON, for tools that know nothing of the library it was written with. */
+export type JsonSchema = Record<string, unknown>;
+
+export const API_ERROR_CODES = {
+  BAD_REQUEST: 'The request is not HTTP that can be understood.',
+  NOT_FOUND: 'There is no such route, or no such service; the message says which there are.',
+  METHOD_NOT_ALLOWED: 'The API only reads: GET and HEAD.',
+  REQUEST_TOO_LARGE: 'The request is larger than a request to read can be.',
+  INTERNAL: 'A defect in vipkeeper itself; the log of the agent has the details.',
+} as const;
+export type ApiErrorCode = keyof typeof API_ERROR_CODES;
+
+const codes = Object.keys(API_ERROR_CODES) as ApiErrorCode[];
+
+export const ErrorReply = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.Enum(codes, { description: 'What kind of error; stable.' }),
+      message: Type.String({ description: 'The same for people, with the details.' }),
+    }),
+  },
+  { description: 'Every error has this shape.' },
+);
+export type ErrorReply = Static<typeof ErrorReply>;
+
+export const Alive = Type.Object(
+  { alive: Type.Boolean({ description: 'Always true; that there is an answer is the message.' }) },
+  { description: 'The event loop answers.' },
+);
+
+export const Readiness = Type.Object(
+  {
+    ready: Type.Boolean({ description: 'Whether the agent does all of its work.' }),
+    reasons: Type.Array(Type.String(), { description: 'Why it does not; empty when it is ready.' }),
+  },
+  { description: 'Whether the agent does all of its work, and if not, why.' },
+);
+
+export const ServiceSummary = Type.Object(
+  {
+    name: Type.String(),
+    vip: Type.String(),
+    state: Type.String({ description: "The operators' wish: enabled, drain or disabled." }),
+    quorum: Type.Enum(['held', 'lost']),
+    quorumCause: Type.String(),
+    reals: Type.Object(
+      { up: Type.Integer(), down: Type.Integer(), unknown: Type.Integer() },
+      { description: 'How many reals have which verdict.' },
+    ),
+  },
+  { description: 'One line about a service.' },
+);
+
+export const ServiceList = Type.Object({ services: Type.Array(ServiceSummary) });
+
+export const ProblemList = Type.Object({
+  problems: Type.Array(ProblemView, { description: 'What is wrong with records.' }),
+  holds: Type.Array(HoldView, { description: 'Changes that the guard holds until they are approved.' }),
+});
+
+export const PeerList = Type.Object({ peers: Type.Array(PeerView) });
+
+export const OpenApiDocument = Type.Object(
+  { openapi: Type.String(), info: Type.Unknown(), paths: Type.Unknown(), components: Type.Unknown() },
+  { description: 'An OpenAPI 3.1 document.' },
+);
+
+/** What OpenAPI calls components: schemas that are shown under a name of their own. */
+export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
+  ErrorReply,
+  Alive,
+  Readiness,
+  ServiceSummary,
+  ServiceList,
+  ProblemList,
+  PeerList,
+  HoldView,
+  PeerView,
+  ProblemView,
+  RealView,
+  ServiceView,
+  StatusView,
+  VipView,
+};
+
+/**
+ * A schema as plain JSON Schema. A choice between one plain type and null is written as `type: [T, 'null']`, which
+ * says the same, reads better, and makes fastify's serializer four times faster on a large status.
+ * @param reference the name to refer to a nested schema by, undefined to write it out
+ */
+export function plainSchema(schema: TSchema, reference: (nested: object) => string | undefined = () => undefined) {
+  const convert = (node: unknown, top: boolean): unknown => {
+    if (Array.isArray(node)) return node.map((item) => convert(item, false));
+    if (typeof node !== 'object' || node === null) return node;
+    const name = top ? undefined : reference(node);
+    if (name !== undefined) return { $ref: `#/components/schemas/${name}` };
+    const plain = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, convert(value, false)]));
+    return withoutNullBranch(plain);
+  };
+  return convert(schema, true) as JsonSchema;
+}
+
+function withoutNullBranch(node: JsonSchema): JsonSchema {
+  const { anyOf, ...rest } = node;
+  if (!Array.isArray(anyOf) || anyOf.length !== 2) return node;
+  const [value, none] = anyOf as [JsonSchema, JsonSchema];
+  if (none['type'] !== 'null' || typeof value['type'] !== 'string' || value['type'] === 'object') return node;
+  return { ...value, ...rest, type: [value['type'], 'null'] };
+}

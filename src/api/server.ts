@@ -1,0 +1,177 @@
+import type { Socket } from 'node:net';
+import { fastify } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { CodedError, describeError } from '../core/errors.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import { systemClock } from '../core/system-clock.ts';
+import type { StatusView } from '../model/status.ts';
+import type { ListenAddress } from './listen.ts';
+import type { MetricsRegistry } from './metrics.ts';
+import { templateOf } from './openapi.ts';
+import type { Reply, Route } from './routes.ts';
+import { ROUTES } from './routes.ts';
+import type { ApiErrorCode, ErrorReply } from './schemas.ts';
+import { ErrorReply as ErrorReplySchema, plainSchema } from './schemas.ts';
+
+export interface ApiDeps {
+  /** The read model as of now; called once for each request. */
+  readonly status: () => StatusView;
+  readonly log: Log;
+  readonly metrics: MetricsRegistry;
+  /** null = the API is off. */
+  readonly listen: ListenAddress | null;
+  readonly version: string;
+  readonly clock?: Clock;
+}
+
+export interface Api {
+  /**
+   * @returns the URL it listens on, null when it is off
+   * @throws CodedError API_LISTEN
+   */
+  start(): Promise<{ readonly address: string | null }>;
+  /** Takes no new connections, finishes the answers under way, and cuts off what is still open after a moment. */
+  stop(): Promise<void>;
+}
+
+/** A request to read has no body; what is larger is a mistake. */
+const BODY_LIMIT_BYTES = 1_024;
+const REQUEST_TIMEOUT_MS = 5_000;
+const KEEP_ALIVE_MS = 10_000;
+/** Covers a client that reads a large answer slowly, or not at all. */
+const IDLE_CONNECTION_MS = 15_000;
+const MAX_CONNECTIONS = 128;
+const STOP_GRACE_MS = 1_000;
+
+export function createApi(deps: ApiDeps): Api {
+  const app = buildApp(deps);
+  const clock = deps.clock ?? systemClock;
+  return {
+    async start() {
+      if (deps.listen === null) return { address: null };
+      const { host, port } = deps.listen;
+      try {
+        return { address: await app.listen({ host, port }) };
+      } catch (cause) {
+        throw new CodedError('API_LISTEN', `the API cannot listen on ${host} port ${port}`, { cause });
+      }
+    },
+    async stop() {
+      const cancel = clock.after(STOP_GRACE_MS, () => app.server.closeAllConnections());
+      try {
+        await app.close();
+      } finally {
+        cancel();
+      }
+    },
+  };
+}
+
+/** The API without a socket: what tests inject requests into. */
+export function buildApp(deps: ApiDeps): FastifyInstance {
+  const { log } = deps;
+  const app = fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionTimeout: IDLE_CONNECTION_MS,
+    forceCloseConnections: 'idle',
+    // Requests that arrive on an open connection while we stop are still answered; the connection closes after.
+    return503OnClosing: false,
+    frameworkErrors: (error, _request, reply) => {
+      void sendError(reply, error.statusCode ?? 400, 'BAD_REQUEST', error.message);
+    },
+    clientErrorHandler: refuseGarbage,
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.addHook('onRequest', (_request, reply, done) => {
+    void reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+    done();
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    deps.metrics.countRequest(route, reply.statusCode);
+    log.debug({ route, code: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered an API request');
+    done();
+  });
+  app.setErrorHandler((error, _request, reply) => answerError(error, reply, log));
+  app.setNotFoundHandler((request, reply) => answerNotFound(request, reply));
+  for (const route of ROUTES) addRoute(app, route, deps);
+  return app;
+}
+
+function addRoute(app: FastifyInstance, route: Route, { status, metrics, version }: ApiDeps): void {
+  app.route<{ Params: Record<string, string> }>({
+    method: 'GET',
+    url: route.path,
+    schema: { response: responseSchemas(route) },
+    handler: async (request, reply) => {
+      const answer = await route.answer({ status, metrics, version, params: request.params });
+      return send(reply, answer);
+    },
+  });
+}
+
+/** For fastify's serializer: a field that no schema names is never sent. */
+function responseSchemas({ replies }: Route): Record<string, unknown> {
+  const schemas: Record<string, unknown> = {};
+  for (const [code, { schema, contentType }] of Object.entries(replies)) {
+    if (contentType === undefined) schemas[code] = plainSchema(schema ?? ErrorReplySchema);
+  }
+  return schemas;
+}
+
+function send(reply: FastifyReply, answer: Reply): FastifyReply {
+  switch (answer.kind) {
+    case 'json':
+      return reply.code(answer.code).send(answer.body);
+    case 'text':
+      return reply.type(answer.contentType).send(answer.text);
+    case 'error':
+      return sendError(reply, answer.code, answer.error, answer.message);
+  }
+}
+
+function sendError(reply: FastifyReply, status: number, code: ApiErrorCode, message: string): FastifyReply {
+  const body: ErrorReply = { error: { code, message } };
+  return reply.code(status).type('application/json; charset=utf-8').send(body);
+}
+
+function answerError(error: unknown, reply: FastifyReply, log: Log): FastifyReply {
+  const status = statusCodeOf(error);
+  if (status === 413) return sendError(reply, 413, 'REQUEST_TOO_LARGE', 'the request is too large');
+  if (status >= 400 && status < 500) return sendError(reply, status, 'BAD_REQUEST', describeError(error));
+  log.error({ err: error }, 'an API request failed');
+  return sendError(reply, 500, 'INTERNAL', 'the request failed by a defect in vipkeeper; see the log of the agent');
+}
+
+function statusCodeOf(error: unknown): number {
+  const code = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : undefined;
+  return typeof code === 'number' ? code : 500;
+}
+
+function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    void reply.header('allow', 'GET, HEAD');
+    return sendError(reply, 405, 'METHOD_NOT_ALLOWED', 'the API only reads; operators write to the store');
+  }
+  const known = ROUTES.map(({ path }) => templateOf(path)).join(', ');
+  return sendError(reply, 404, 'NOT_FOUND', `there is no such route; the routes are ${known}`);
+}
+
+/** Bytes that are no HTTP request, or a request that does not end: there is no request to reply to. */
+function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = late ? '408 Request Timeout' : '400 Bad Request';
+  const message = late ? 'the request did not end in time' : 'this is not an HTTP request';
+  const body: ErrorReply = { error: { code: 'BAD_REQUEST', message } };
+  const text = JSON.stringify(body);
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+  );
+}

@@ -1,0 +1,129 @@
+import type { RealView, ServiceView, StatusView } from '../../src/model/status.ts';
+
+export function realView(name: string, changes: Partial<RealView> = {}): RealView {
+  return {
+    name,
+    target: '10.0.0.11:8443',
+    state: 'enabled',
+    verdict: 'up',
+    since: '2026-01-01T00:00:00.000Z',
+    cause: 'https-ok: 200 in 3 ms',
+    latencyMs: 3.25,
+    configuredWeight: 10,
+    weight: 10,
+    kept: false,
+    reason: 'up',
+    activeConnections: 4,
+    inactiveConnections: 2,
+    ...changes,
+  };
+}
+
+export function serviceView(name: string, reals: readonly RealView[], changes: Partial<ServiceView> = {}): ServiceView {
+  return {
+    name,
+    vip: 'web',
+    state: 'enabled',
+    scheduler: 'wlc',
+    kernelServices: 2,
+    quorum: 'held',
+    quorumCause: '1 of 2 reals up, 1 wanted',
+    sorry: false,
+    connections: 4711,
+    reals: [...reals],
+    ...changes,
+  };
+}
+
+/** A status with one of everything: a service with a real up and one down, a VIP, a peer, a problem, a hold. */
+export function statusView(changes: Partial<StatusView> = {}): StatusView {
+  const down: Partial<RealView> = {
+    target: '10.0.0.12:8443',
+    verdict: 'down',
+    cause: 'https-ok: status 503, wanted 200-299',
+    latencyMs: null,
+    weight: 0,
+    reason: 'down',
+  };
+  return {
+    agent: 'lb1',
+    version: '1.2.3',
+    pid: 4242,
+    startedAt: '2026-01-01T00:00:00.000Z',
+    now: '2026-01-01T01:02:03.000Z',
+    ready: true,
+    notReady: [],
+    store: {
+      source: 'zookeeper',
+      state: 'connected',
+      since: '2026-01-01T00:00:01.000Z',
+      session: '0x100000000000001',
+      server: 'zk1:2181',
+      lastError: null,
+      publishing: 'ok',
+    },
+    configuration: {
+      seenRevision: `sha256:${'a'.repeat(64)}`,
+      acceptedRevision: `sha256:${'a'.repeat(64)}`,
+      position: 'zxid 0x100000012',
+      acceptedAt: '2026-01-01T01:00:00.000Z',
+      origin: 'store',
+      ageSeconds: 1.5,
+    },
+    problems: [
+      {
+        path: 'config/services/mail',
+        field: 'match.ports[0]',
+        found: '"smtp"',
+        allowed: 'a port or a range',
+        effect: 'last good version stays',
+      },
+    ],
+    holds: [
+      {
+        revision: `sha256:${'b'.repeat(64)}`,
+        why: '40 of 100 services lost within 10m',
+        since: '2026-01-01T01:01:00.000Z',
+        lost: ['mail', 'dns'],
+      },
+    ],
+    drains: [{ name: 'chg-1', target: 'web-https/b', by: 'ana', why: 'kernel upgrade', until: null }],
+    vips: [
+      {
+        name: 'web',
+        addresses: ['203.0.113.10', '2001:db8::10'],
+        interface: 'lo',
+        advertised: true,
+        reason: 'web-https holds its quorum',
+      },
+    ],
+    services: [serviceView('web-https', [realView('a'), realView('b', down)])],
+    peers: [
+      {
+        name: 'tor1',
+        address: '10.1.0.1',
+        asn: 65_000,
+        state: 'established',
+        since: '2026-01-01T00:00:05.000Z',
+        announced: 2,
+        endOfRibSent: true,
+        lastError: null,
+        flaps: 3,
+      },
+    ],
+    kernel: {
+      adapter: 'ipvs',
+      services: 2,
+      destinations: 4,
+      foreignServices: ['tcp|192.0.2.99|80'],
+      leaving: [{ service: 'tcp|203.0.113.10|443', real: '10.0.0.13|8443', until: '2026-01-01T01:05:00.000Z' }],
+      lastRead: '2026-01-01T01:02:00.000Z',
+      lastApply: '2026-01-01T01:01:30.000Z',
+      lastOps: 3,
+      opsTotal: 17,
+      repairsTotal: 1,
+      failures: [],
+    },
+    ...changes,
+  };
+}
