@@ -6,7 +6,7 @@
 import { DecodeError } from '../../core/bytes.ts';
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
 import { readCreated, readNodeData, readStat, writeCreate } from './calls.ts';
-import type { Call, NewNode, NodeData, Stat } from './calls.ts';
+import type { Call, NewNode, NodeData } from './calls.ts';
 import { readBool, readString, readVector, writeBool, writeBuffer, writeString } from './jute.ts';
 import { OP } from './protocol.ts';
 
@@ -39,11 +39,11 @@ export type MultiOp =
   | { readonly kind: 'check'; readonly path: string; readonly version: number };
 
 /**
- * `applied` holds what the server did, in order: the new Stat for create and set, null for the others. Otherwise
+ * `applied` holds the version of each node afterwards, in order; null where the operation leaves none. Otherwise
  * nothing was done, and `index` names the operation that the server refused.
  */
 export type MultiOutcome =
-  | { readonly kind: 'applied'; readonly stats: readonly (Stat | null)[] }
+  | { readonly kind: 'applied'; readonly versions: readonly (number | null)[] }
   | { readonly kind: 'refused'; readonly index: number; readonly serverCode: number };
 
 function writeOp(writer: ByteWriter, op: MultiOp): void {
@@ -67,17 +67,23 @@ function writeOp(writer: ByteWriter, op: MultiOp): void {
   }
 }
 
-function readResult(type: number, reader: ByteReader): Stat | number | null {
+type ItemResult = { readonly version: number | null } | { readonly serverCode: number };
+
+function readResult(type: number, reader: ByteReader): ItemResult {
   switch (type) {
+    case OP.create:
+      // Servers up to 3.8 answer any create inside a multi in the old form, which has no Stat. A new node is at 0.
+      readString(reader);
+      return { version: 0 };
     case OP.create2:
-      return readCreated(reader);
+      return { version: readCreated(reader).version };
     case OP.setData:
-      return readStat(reader);
+      return { version: readStat(reader).version };
     case OP.delete:
     case OP.check:
-      return null;
+      return { version: null };
     case OP.error:
-      return reader.i32be();
+      return { serverCode: reader.i32be() };
     default:
       throw new DecodeError(`a result of type ${type} in a multi`, reader.offset);
   }
@@ -97,15 +103,15 @@ export function multi(ops: readonly MultiOp[]): Call<MultiOutcome> {
 }
 
 /** The server marks operations before the refused one with 0 and those behind it with -2 (runtimeInconsistency). */
-function outcomeOf(results: readonly (Stat | number | null)[], count: number, offset: number): MultiOutcome {
+function outcomeOf(results: readonly ItemResult[], count: number, offset: number): MultiOutcome {
   if (results.length !== count) throw new DecodeError(`${results.length} results for ${count} operations`, offset);
-  const stats: (Stat | null)[] = [];
+  const versions: (number | null)[] = [];
   for (const [index, result] of results.entries()) {
-    if (typeof result !== 'number') stats.push(result);
-    else if (result !== 0) return { kind: 'refused', index, serverCode: result };
+    if ('version' in result) versions.push(result.version);
+    else if (result.serverCode !== 0) return { kind: 'refused', index, serverCode: result.serverCode };
   }
-  if (stats.length !== count) throw new DecodeError('a multi that neither failed nor was applied', offset);
-  return { kind: 'applied', stats };
+  if (versions.length !== count) throw new DecodeError('a multi that neither failed nor was applied', offset);
+  return { kind: 'applied', versions };
 }
 
 /** One item of a multiRead: the reply, or the server's error code. */

@@ -3,6 +3,8 @@ import type { ErrorCode } from '../../core/errors.ts';
 
 /** Operation codes: org.apache.zookeeper.ZooDefs.OpCode. Only those that we send. */
 export const OP = {
+  /** Only ever met in replies: we send create2, whose reply carries a Stat. */
+  create: 1,
   delete: 2,
   exists: 3,
   getData: 4,
