@@ -1,0 +1,161 @@
+import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import type { Socket } from 'node:net';
+import Type from 'typebox';
+import type { Static, TObject } from 'typebox';
+import type { FieldProblem } from '../model/validate.ts';
+import { choice } from '../model/fields.ts';
+import { quoteFound } from '../model/problem.ts';
+import type { CheckDefinition } from './port.ts';
+import type { Endpoint, ProbeContext, Prober } from './prober.ts';
+import { Attempt } from './prober.ts';
+
+/* What the http and https checks share: their fields, and everything above the connection. */
+
+const STATUS_PATTERN = '^[1-9][0-9]{2}(-[1-9][0-9]{2})?$';
+/** RFC 9110 section 5.6.2, token. */
+const HEADER_NAME_PATTERN = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$";
+const MAX_HEADERS = 32;
+/** Headers that frame the request or that another field sets. */
+const OWN_HEADERS = ['host', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'expect', 'te', 'trailer'];
+
+/** Enough for any health page; what comes behind it is not waited for. */
+const MAX_BODY_BYTES = 64 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export const httpFields = {
+  path: Type.String({
+    pattern: '^/[\\x21-\\x7e]*$',
+    maxLength: 2_000,
+    default: '/',
+    description: 'Path and query of the request.',
+    allowed: 'a path that starts with "/", of printable ASCII characters without spaces',
+  }),
+  method: choice(['GET', 'HEAD'], { default: 'GET', description: 'Method of the request.' }),
+  host: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9._:\\[\\]-]{1,253}$',
+      description: 'The Host header. Default: the address of the real, with the port unless it is the usual one.',
+      allowed: 'a host name or an address, with a port if one is wanted',
+    }),
+  ),
+  headers: Type.Record(
+    Type.String({ pattern: HEADER_NAME_PATTERN }),
+    Type.String({
+      maxLength: 1_000,
+      pattern: '^[\\x20-\\x7e\\t]*$',
+      allowed: 'printable ASCII text of at most 1000 characters',
+    }),
+    {
+      maxProperties: MAX_HEADERS,
+      default: {},
+      description: 'Further headers of the request.',
+      allowed: `an object of at most ${MAX_HEADERS} header names with their values`,
+    },
+  ),
+  status: Type.Array(
+    Type.Refine(
+      Type.String({
+        pattern: STATUS_PATTERN,
+        description: 'A status code or a range of them.',
+        allowed: 'a string with a status code or a range, such as "204" or "200-299"',
+      }),
+      isOrderedRange,
+      () => 'must be a range in order',
+    ),
+    {
+      minItems: 1,
+      maxItems: 32,
+      default: ['200-299'],
+      description: 'Status codes that count as success. Redirects are not followed: list "301" to accept one.',
+      allowed: 'a list of status codes and ranges, such as ["200-299", "401"]',
+    },
+  ),
+};
+type HttpRecord = Static<TObject<typeof httpFields>>;
+
+/** The part of a definition that is the same for http and https. */
+export interface HttpDefinition extends CheckDefinition {
+  readonly path: string;
+  readonly method: 'GET' | 'HEAD';
+  readonly host: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly status: readonly string[];
+}
+
+export function defineHttp(record: HttpRecord): Readonly<Record<string, unknown>> {
+  const { path, method, headers, status } = record;
+  return { path, method, host: record.host ?? null, headers, status };
+}
+
+export function httpProblems(record: HttpRecord): readonly FieldProblem[] {
+  return Object.keys(record.headers).flatMap((name): FieldProblem[] => {
+    if (!new RegExp(HEADER_NAME_PATTERN).test(name)) {
+      return [{ field: `headers.${name}`, found: quoteFound(name), allowed: 'a header name (RFC 9110 token)' }];
+    }
+    if (!OWN_HEADERS.includes(name.toLowerCase())) return [];
+    const allowed = name.toLowerCase() === 'host' ? 'the field "host" instead' : 'no header that frames the request';
+    return [{ field: `headers.${name}`, found: quoteFound(name), allowed }];
+  });
+}
+
+function isOrderedRange(text: string): boolean {
+  const [first = '', last = first] = text.split('-');
+  return Number(first) <= Number(last);
+}
+
+/**
+ * Opens the connection that one probe talks over, and tells the attempt of its phases. Errors of the socket itself
+ * reach the attempt through the request. Undefined = the attempt has ended already.
+ */
+export type Dial = (endpoint: Endpoint, context: ProbeContext, attempt: Attempt) => Socket | undefined;
+
+/** @param usualPort the scheme's port, which the Host header leaves out */
+export function httpProber(definition: HttpDefinition, usualPort: number, dial: Dial): Prober {
+  const { timeoutMs, path, method, status } = definition;
+  const ranges = status.map((text) => {
+    const [first = '', last = first] = text.split('-');
+    return { first: Number(first), last: Number(last) };
+  });
+  const wanted = status.join(', ');
+  const headers = { 'User-Agent': 'vipkeeper', Accept: '*/*', Connection: 'close', ...definition.headers };
+  return (endpoint, context) =>
+    new Promise((resolve) => {
+      const attempt = new Attempt(context.clock, endpoint, timeoutMs, resolve);
+      const socket = dial(endpoint, context, attempt);
+      if (socket === undefined) return;
+      const message = request({
+        createConnection: () => socket,
+        method,
+        path,
+        headers: { Host: definition.host ?? hostHeader(endpoint, usualPort), ...headers },
+        maxHeaderSize: MAX_HEADER_BYTES,
+      });
+      attempt.holds(() => message.destroy());
+      message.on('error', (error) => attempt.fail(error));
+      message.on('response', (response) => {
+        const code = response.statusCode ?? 0;
+        if (ranges.some(({ first, last }) => first <= code && code <= last)) drain(response, attempt, String(code));
+        else attempt.reject(`status ${code}, wanted ${wanted}`);
+      });
+      message.end();
+    });
+}
+
+/** Reads the body and throws it away: an answer that breaks off is not an answer. */
+function drain(response: IncomingMessage, attempt: Attempt, cause: string): void {
+  attempt.enter('while reading the body');
+  let received = 0;
+  response.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    if (received > MAX_BODY_BYTES) attempt.succeed(cause);
+  });
+  response.on('end', () => attempt.succeed(cause));
+  response.on('error', (error) => attempt.fail(error));
+}
+
+function hostHeader({ address, port }: Endpoint, usualPort: number): string {
+  const host = isIP(address) === 6 ? `[${address}]` : address;
+  return port === usualPort ? host : `${host}:${port}`;
+}

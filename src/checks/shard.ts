@@ -1,0 +1,276 @@
+import { describeError } from '../core/errors.ts';
+import type { Cancel, Clock, Random } from '../core/ports.ts';
+import { assertNever } from '../core/result.ts';
+import { formatEndpoint } from '../model/address.ts';
+import type { CheckType } from './definition.ts';
+import { jitterOf } from './definition.ts';
+import { LoopWatch } from './loop-watch.ts';
+import type { ProbeOutcome } from './outcome.ts';
+import { formatMs } from './outcome.ts';
+import type { CheckDefinition } from './port.ts';
+import type { Endpoint, ProbeContext, Prober } from './prober.ts';
+import type { FromShard, JudgeSpec, Notice, ShardCounts, ToShard } from './protocol.ts';
+import { BATCH_LIMIT } from './protocol.ts';
+import type { Recurring, SchedulerLimits } from './scheduler.ts';
+import { DEFAULT_LIMITS, Scheduler } from './scheduler.ts';
+import { TrustStore } from './trust.ts';
+import type { Judgement } from './verdict.ts';
+import { firstVerdict, judge, judgementFrom } from './verdict.ts';
+
+export interface ShardDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly types: ReadonlyMap<string, CheckType>;
+  readonly limits?: SchedulerLimits;
+  readonly send: (message: FromShard) => void;
+}
+
+interface PreparedDefinition {
+  readonly definition: CheckDefinition;
+  readonly prober: Prober;
+}
+
+interface Probe extends Recurring {
+  readonly id: number;
+  readonly endpoint: Endpoint;
+  readonly timeoutMs: number;
+  readonly prober: Prober;
+  readonly judges: Set<Judge>;
+}
+
+interface Judge {
+  readonly id: number;
+  readonly probe: Probe;
+  readonly rise: number;
+  readonly fall: number;
+  judgement: Judgement;
+  /** The first result of this judge has been told. */
+  told: boolean;
+}
+
+/** A change is told after at most this time, together with all others of that time. */
+const FLUSH_MS = 20;
+/** Every verdict is told again once in this time, a share of them each step: a lost notice heals. */
+const REFRESH_MS = 15_000;
+const REFRESH_STEPS = 20;
+/** Starts that come later than this are a sign of too much work for this thread. */
+const BEHIND_MS = 1_000;
+/** One complaint of a kind in this time. */
+const COMPLAINT_EVERY_MS = 60_000;
+
+/**
+ * Probes its share of the targets and forms verdicts on them. It knows nothing of threads: it takes messages and
+ * sends messages.
+ */
+export class Shard {
+  readonly #deps: ShardDeps;
+  readonly #context: ProbeContext;
+  readonly #loop: LoopWatch;
+  readonly #scheduler: Scheduler<Probe>;
+  readonly #definitions = new Map<number, PreparedDefinition>();
+  readonly #probes = new Map<number, Probe>();
+  readonly #judges = new Map<number, Judge>();
+  readonly #changed = new Set<Judge>();
+  readonly #complainedAt = new Map<string, number>();
+  #refreshing = this.#judges.values();
+  #cancelFlush: Cancel | undefined;
+  #cancelRefresh: Cancel | undefined;
+  #succeeded = 0;
+  #failed = 0;
+  #notRun = 0;
+
+  constructor(deps: ShardDeps) {
+    this.#deps = deps;
+    const trust = new TrustStore(deps.clock, (problem) =>
+      this.#complain('warn', 'TLS material of a check cannot be read again', { problem }),
+    );
+    this.#context = { clock: deps.clock, trust };
+    this.#loop = new LoopWatch(deps.clock);
+    this.#scheduler = new Scheduler(deps, deps.limits ?? DEFAULT_LIMITS, (probe) => this.#run(probe));
+    this.#loop.start();
+    this.#armRefresh();
+  }
+
+  receive(message: ToShard): void {
+    switch (message.kind) {
+      case 'define':
+        this.#define(message.id, message.definition);
+        return;
+      case 'undefine':
+        this.#definitions.delete(message.id);
+        if (this.#definitions.size === 0) this.#context.trust.clear();
+        return;
+      case 'add':
+        this.#add(message.judges);
+        return;
+      case 'drop':
+        for (const id of message.judges) this.#drop(id);
+        return;
+      case 'ping':
+        this.#deps.send({ kind: 'pong', counts: this.#counts() });
+        return;
+      default:
+        assertNever(message);
+    }
+  }
+
+  /** Starts nothing more. Probes under way end by themselves; nobody is told. */
+  stop(): void {
+    this.#scheduler.stop();
+    this.#loop.stop();
+    this.#cancelFlush?.();
+    this.#cancelRefresh?.();
+    this.#judges.clear();
+  }
+
+  #define(id: number, definition: CheckDefinition): void {
+    const type = this.#deps.types.get(definition.type);
+    const unknown: Prober = () =>
+      Promise.resolve({ kind: 'notRun', cause: `there is no check type "${definition.type}"` });
+    this.#definitions.set(id, { definition, prober: type?.prober(definition) ?? unknown });
+  }
+
+  #add(specs: readonly JudgeSpec[]): void {
+    const fresh: Probe[] = [];
+    const now = this.#deps.clock.now();
+    for (const spec of specs) {
+      let probe = this.#probes.get(spec.probe);
+      if (probe === undefined) {
+        probe = this.#newProbe(spec);
+        if (probe === undefined) continue;
+        this.#probes.set(spec.probe, probe);
+        fresh.push(probe);
+      }
+      const { id, rise, fall, seed } = spec;
+      const judgement = judgementFrom(seed ?? firstVerdict(now), seed?.judged ?? false);
+      const added: Judge = { id, probe, rise, fall, judgement, told: false };
+      probe.judges.add(added);
+      this.#judges.set(id, added);
+    }
+    this.#scheduler.add(fresh);
+  }
+
+  #newProbe({ probe, definition, address, port }: JudgeSpec): Probe | undefined {
+    const prepared = this.#definitions.get(definition);
+    if (prepared === undefined) {
+      this.#complain('error', 'a check came without its definition', { definition, address, port });
+      return undefined;
+    }
+    const { intervalMs, timeoutMs } = prepared.definition;
+    return {
+      id: probe,
+      endpoint: { address, port },
+      intervalMs,
+      timeoutMs,
+      jitter: jitterOf(prepared.definition),
+      prober: prepared.prober,
+      judges: new Set(),
+      dueAt: 0,
+      slot: -1,
+      nominalAt: 0,
+      removed: false,
+    };
+  }
+
+  #drop(id: number): void {
+    const dropped = this.#judges.get(id);
+    if (dropped === undefined) return;
+    const { probe } = dropped;
+    this.#judges.delete(id);
+    this.#changed.delete(dropped);
+    probe.judges.delete(dropped);
+    if (probe.judges.size > 0) return;
+    this.#probes.delete(probe.id);
+    this.#scheduler.remove(probe);
+  }
+
+  async #run(probe: Probe): Promise<void> {
+    const startedAt = this.#deps.clock.monotonic();
+    let outcome: ProbeOutcome;
+    try {
+      outcome = this.#believable(await probe.prober(probe.endpoint, this.#context), probe, startedAt);
+    } catch (error) {
+      const target = formatEndpoint(probe.endpoint.address, probe.endpoint.port);
+      this.#complain('error', 'a probe broke', { target, error: describeError(error) });
+      outcome = { kind: 'notRun', cause: `defect in the check: ${describeError(error)}` };
+    }
+    this.#count(outcome);
+    const now = this.#deps.clock.now();
+    for (const each of probe.judges) {
+      const before = each.judgement.state;
+      each.judgement = judge(each.judgement, outcome, each, now);
+      if (each.told && before === each.judgement.state) continue;
+      each.told = true;
+      this.#changed.add(each);
+      this.#cancelFlush ??= this.#deps.clock.after(FLUSH_MS, () => this.#flush());
+    }
+  }
+
+  /** What did not come in time proves nothing if this thread slept through half of that time. */
+  #believable(outcome: ProbeOutcome, probe: Probe, startedAt: number): ProbeOutcome {
+    if (outcome.kind !== 'failure' || outcome.proof === 'answer') return outcome;
+    const lateMs = this.#loop.worstSince(startedAt);
+    if (lateMs <= probe.timeoutMs / 2) return outcome;
+    return { kind: 'notRun', cause: `the checking thread stood still for ${formatMs(lateMs)} meanwhile` };
+  }
+
+  #count(outcome: ProbeOutcome): void {
+    if (outcome.kind === 'success') this.#succeeded++;
+    else if (outcome.kind === 'failure') this.#failed++;
+    else this.#notRun++;
+  }
+
+  #counts(): ShardCounts {
+    const worstLateMs = this.#scheduler.takeWorstLateness();
+    const inFlight = this.#scheduler.inFlight;
+    if (worstLateMs > BEHIND_MS) {
+      const fields = { worstLateMs: Math.round(worstLateMs), inFlight, probes: this.#probes.size };
+      this.#complain('warn', 'checks start late: too many for this thread, or too many reals are silent', fields);
+    }
+    const { size: probes } = this.#probes;
+    return { probes, inFlight, succeeded: this.#succeeded, failed: this.#failed, notRun: this.#notRun, worstLateMs };
+  }
+
+  #flush(): void {
+    this.#cancelFlush = undefined;
+    const notices = [...this.#changed].map(noticeOf);
+    this.#changed.clear();
+    this.#sendNotices(notices);
+  }
+
+  #armRefresh(): void {
+    this.#cancelRefresh = this.#deps.clock.after(REFRESH_MS / REFRESH_STEPS, () => {
+      const share = Math.ceil(this.#judges.size / REFRESH_STEPS);
+      const notices: Notice[] = [];
+      while (notices.length < share) {
+        const next = this.#refreshing.next();
+        if (next.done === true) {
+          this.#refreshing = this.#judges.values();
+          break;
+        }
+        notices.push(noticeOf(next.value));
+      }
+      this.#sendNotices(notices);
+      this.#armRefresh();
+    });
+  }
+
+  #sendNotices(notices: readonly Notice[]): void {
+    for (let at = 0; at < notices.length; at += BATCH_LIMIT) {
+      this.#deps.send({ kind: 'notices', notices: notices.slice(at, at + BATCH_LIMIT) });
+    }
+  }
+
+  #complain(level: 'warn' | 'error', message: string, fields: object): void {
+    const now = this.#deps.clock.monotonic();
+    const last = this.#complainedAt.get(message);
+    if (last !== undefined && now - last < COMPLAINT_EVERY_MS) return;
+    this.#complainedAt.set(message, now);
+    this.#deps.send({ kind: 'log', level, fields, message });
+  }
+}
+
+function noticeOf({ id, judgement }: Judge): Notice {
+  const { state, since, cause, latencyMs, at } = judgement;
+  return { id, state, since, cause, latencyMs, at };
+}

@@ -1,0 +1,93 @@
+import type { ProbeOutcome } from './outcome.ts';
+import { formatMs } from './outcome.ts';
+import type { Verdict, VerdictState } from './port.ts';
+
+type Heard = Exclude<ProbeOutcome, { kind: 'notRun' }>;
+
+/** A verdict and what it takes to form the next one. Immutable. */
+export interface Judgement extends Verdict {
+  /** The last result that counted, and its cause without the latency; null before the first. */
+  readonly said: Heard['kind'] | null;
+  readonly saidWhy: string;
+  /** Results in a row that said so. */
+  readonly row: number;
+  /** Probes in a row that could not be run. */
+  readonly notRun: number;
+  /** False until the first result that counts. */
+  readonly judged: boolean;
+}
+
+export interface Thresholds {
+  readonly rise: number;
+  readonly fall: number;
+}
+
+/** Probes in a row that could not be run before a verdict becomes unknown; `fall` if that is more. */
+export const NOT_RUN_LIMIT = 3;
+
+/** The verdict of a check that has no result yet. */
+export function firstVerdict(now: number): Verdict {
+  return { state: 'unknown', since: now, cause: 'no result yet', latencyMs: null, at: null };
+}
+
+/**
+ * Goes on from a verdict that was reached earlier, or from the first one.
+ * @param judged whether a result ever counted; without it the next result decides alone
+ */
+export function judgementFrom(verdict: Verdict, judged: boolean): Judgement {
+  const { state, since, cause, latencyMs, at } = verdict;
+  return { state, since, cause, latencyMs, at, said: null, saidWhy: '', row: 0, notRun: 0, judged };
+}
+
+/**
+ * The verdict after one more probe.
+ *
+ * The very first result decides alone, whatever `rise` and `fall` say: a restart must not keep good reals out for
+ * rise × interval, and a real that was never up has nothing to be protected from. From then on up needs `rise`
+ * successes in a row and down `fall` failures in a row. A probe that could not be run counts for nothing and breaks no
+ * row; after several of them nobody knows any more, and the verdict says so, but it never says down.
+ * @param now wall-clock milliseconds
+ */
+export function judge(before: Judgement, outcome: ProbeOutcome, thresholds: Thresholds, now: number): Judgement {
+  if (outcome.kind === 'notRun') return judgeNotRun(before, outcome.cause, thresholds, now);
+  const says: VerdictState = outcome.kind === 'success' ? 'up' : 'down';
+  const row = before.said === outcome.kind ? before.row + 1 : 1;
+  const wanted = says === 'up' ? thresholds.rise : thresholds.fall;
+  const needed = before.judged ? wanted : 1;
+  const changes = says !== before.state && row >= needed;
+  return {
+    state: changes ? says : before.state,
+    since: changes ? now : before.since,
+    cause: causeAfter(
+      before,
+      outcome,
+      says === before.state || changes ? '' : ` (${outcome.kind} ${row} of ${needed})`,
+    ),
+    latencyMs: outcome.latencyMs,
+    at: now,
+    said: outcome.kind,
+    saidWhy: outcome.cause,
+    row,
+    notRun: 0,
+    judged: true,
+  };
+}
+
+/** Same result for the same reason: the words stay, latency and all, so that a quiet real makes no noise. */
+function causeAfter(before: Judgement, outcome: Heard, progress: string): string {
+  const same = before.said === outcome.kind && before.saidWhy === outcome.cause;
+  if (same && progress === '' && before.notRun === 0 && says(before) === before.state) return before.cause;
+  const words = outcome.kind === 'success' ? `${outcome.cause} in ${formatMs(outcome.latencyMs)}` : outcome.cause;
+  return words + progress;
+}
+
+function says(judgement: Judgement): VerdictState {
+  return judgement.said === 'success' ? 'up' : 'down';
+}
+
+function judgeNotRun(before: Judgement, why: string, { fall }: Thresholds, now: number): Judgement {
+  const notRun = before.notRun + 1;
+  if (before.state !== 'unknown' && notRun < Math.max(fall, NOT_RUN_LIMIT)) return { ...before, at: now, notRun };
+  const since = before.state === 'unknown' ? before.since : now;
+  return { ...before, state: 'unknown', since, cause: `not run: ${why}`, at: now, notRun };
+}
