@@ -1,0 +1,192 @@
+import { randomUUID } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
+import { Etcd3 } from 'etcd3';
+import type {
+  CallContext,
+  IDuplexStream,
+  ILeaseKeepAliveRequest,
+  ILeaseKeepAliveResponse,
+  IOptions,
+  IRangeRequest,
+  IRangeResponse,
+  ITxnRequest,
+  ITxnResponse,
+  IWatchRequest,
+  IWatchResponse,
+} from 'etcd3';
+import { CodedError, describeError } from '../../core/errors.ts';
+import { err, ok } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
+import { etcdError } from './errors.ts';
+import { parseEndpoint } from './settings.ts';
+import type { EtcdCredentials, EtcdSettings, EtcdTls } from './settings.ts';
+import { Token } from './token.ts';
+
+/** A request without an answer for this long has failed: without a deadline a frozen member holds it for ever. */
+export const REQUEST_TIMEOUT_MS = 2_000;
+
+/** The largest reply we take. The default of 4 MB is less than a fleet's configuration; no limit is no limit. */
+const MAX_REPLY_BYTES = 256 * 1024 * 1024;
+
+/**
+ * etcd drops a client that pings more often than every 5 s (--grpc-keepalive-min-time), so 6 s it is; an unanswered
+ * ping ends the connection after 2 s more.
+ */
+const PING_EVERY_MS = 6_000;
+const PING_TIMEOUT_MS = 2_000;
+
+type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+
+/** etcd3's place for retries and circuit breakers, with neither: who called decides, and a failure is told at once. */
+const failAtOnce: Policy = {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- required by the type, though it exists for no other use
+  _altReturn: undefined as never,
+  onSuccess: () => ({ dispose: () => undefined }),
+  onFailure: () => ({ dispose: () => undefined }),
+  execute: async (fn) => fn({ signal: new AbortController().signal }),
+};
+
+export type KeepAliveStream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
+export type WatchStream = IDuplexStream<IWatchRequest, IWatchResponse>;
+
+/**
+ * One connection to one member of the cluster. It is never mended: whoever meets an error on it closes it and makes
+ * another, to this member or the next, and reads afresh. etcd3 is used for its typed calls only; its reconnecting
+ * watcher and lease, which can lose events, are not.
+ */
+export class EtcdLink {
+  readonly endpoint: string;
+  readonly #etcd: Etcd3;
+  readonly #token = new Token();
+  readonly #credentials: EtcdCredentials | null;
+  #renewal: Promise<Result<void, CodedError>> | null = null;
+
+  private constructor(endpoint: string, etcd: (token: Token) => Etcd3, credentials: EtcdCredentials | null) {
+    this.endpoint = endpoint;
+    this.#etcd = etcd(this.#token);
+    this.#credentials = credentials;
+  }
+
+  /** Nothing is sent yet: `logIn` does that, and without credentials the first call tells if all is well. */
+  static create(settings: EtcdSettings, endpointText: string): Result<EtcdLink, CodedError> {
+    try {
+      const tls = settings.tls?.();
+      const endpoint = parseEndpoint(endpointText, tls !== undefined);
+      const credentials = settings.credentials?.() ?? null;
+      const etcd = (token: Token): Etcd3 =>
+        new Etcd3({
+          hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
+          ...(tls === undefined ? {} : { credentials: channelCredentials(tls) }),
+          grpcOptions: channelOptions(tls?.serverName),
+          faultHandling: { host: () => failAtOnce, global: failAtOnce },
+          defaultCallOptions: (context: CallContext) => ({
+            // gRPC compares deadlines with the wall clock, so no injected clock will do here.
+            ...(context.isStream ? {} : { deadline: Date.now() + REQUEST_TIMEOUT_MS }),
+            ...(credentials === null ? {} : { interceptors: [token.interceptor] }),
+          }),
+        });
+      return ok(new EtcdLink(endpoint.address, etcd, credentials));
+    } catch (error) {
+      if (error instanceof CodedError) return err(error);
+      return err(new CodedError('STORE_AUTH_FAILED', `credentials for ${endpointText}: ${describeError(error)}`));
+    }
+  }
+
+  /** Gets a token for the calls that follow. Without credentials there is nothing to do. */
+  async logIn(): Promise<Result<void, CodedError>> {
+    const credentials = this.#credentials;
+    if (credentials === null) return ok(undefined);
+    this.#token.value = null;
+    const { username, password } = credentials;
+    const reply = await attempt(`login at ${this.endpoint}`, () =>
+      this.#etcd.auth.authenticate({ name: username, password }),
+    );
+    if (!reply.ok) return reply;
+    this.#token.value = reply.value.token;
+    return ok(undefined);
+  }
+
+  range(request: IRangeRequest, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Result<IRangeResponse, CodedError>> {
+    return this.#call('read', () => this.#etcd.kv.range(request, { deadline: Date.now() + timeoutMs }));
+  }
+
+  txn(request: ITxnRequest, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Result<ITxnResponse, CodedError>> {
+    return this.#call('transaction', () => this.#etcd.kv.txn(request, { deadline: Date.now() + timeoutMs }));
+  }
+
+  /** The server may grant more than was asked for: never less than three halves of its election timeout. */
+  async grantLease(ttlMs: number): Promise<Result<{ readonly id: string; readonly ttlMs: number }, CodedError>> {
+    const reply = await this.#call('lease grant', () =>
+      this.#etcd.leaseClient.leaseGrant({ TTL: Math.max(1, Math.ceil(ttlMs / 1_000)) }),
+    );
+    return reply.ok ? ok({ id: reply.value.ID, ttlMs: Number(reply.value.TTL) * 1_000 }) : reply;
+  }
+
+  /** Whether the lease still lives at the store. */
+  async leaseLives(id: string): Promise<Result<boolean, CodedError>> {
+    const reply = await this.#call('lease query', () => this.#etcd.leaseClient.leaseTimeToLive({ ID: id }));
+    return reply.ok ? ok(Number(reply.value.TTL) > 0) : reply;
+  }
+
+  revokeLease(id: string): Promise<Result<unknown, CodedError>> {
+    return this.#call('lease revocation', () => this.#etcd.leaseClient.leaseRevoke({ ID: id }));
+  }
+
+  keepAlive(): Promise<Result<KeepAliveStream, CodedError>> {
+    return this.#call('lease keepalive', () => this.#etcd.leaseClient.leaseKeepAlive());
+  }
+
+  watch(): Promise<Result<WatchStream, CodedError>> {
+    return this.#call('watch', () => this.#etcd.watchClient.watch());
+  }
+
+  close(): void {
+    this.#etcd.close();
+  }
+
+  async #call<T>(what: string, send: () => Promise<T>): Promise<Result<T, CodedError>> {
+    const doing = `${what} at ${this.endpoint}`;
+    const first = await attempt(doing, send);
+    if (first.ok || this.#credentials === null || !isTokenRefused(first.error)) return first;
+    // A call with a bad token was not carried out, so even a write may be sent again with a new one. Once.
+    const renewed = await (this.#renewal ??= this.logIn().finally(() => (this.#renewal = null)));
+    return renewed.ok ? attempt(doing, send) : renewed;
+  }
+}
+
+async function attempt<T>(doing: string, send: () => Promise<T>): Promise<Result<T, CodedError>> {
+  try {
+    return ok(await send());
+  } catch (error) {
+    return err(etcdError(error, doing));
+  }
+}
+
+function isTokenRefused(error: CodedError): boolean {
+  return error.code === 'STORE_AUTH_FAILED' && error.transient;
+}
+
+function channelCredentials(tls: EtcdTls): NonNullable<IOptions['credentials']> {
+  return {
+    rootCertificate: tls.ca ?? Buffer.from(rootCertificates.join('\n')),
+    ...(tls.certificate === undefined ? {} : { certChain: tls.certificate }),
+    ...(tls.key === undefined ? {} : { privateKey: tls.key }),
+  };
+}
+
+function channelOptions(serverName: string | undefined): NonNullable<IOptions['grpcOptions']> {
+  return {
+    // grpc-js shares one TCP connection among channels with equal options. A name of its own keeps each link apart, so
+    // that a new link never inherits a dead connection or its back-off.
+    'grpc.primary_user_agent': `vipkeeper/${randomUUID()}`,
+    'grpc.max_receive_message_length': MAX_REPLY_BYTES,
+    'grpc.keepalive_time_ms': PING_EVERY_MS,
+    'grpc.keepalive_timeout_ms': PING_TIMEOUT_MS,
+    // Retries are ours, and a proxy named in the environment is not meant for the control session.
+    'grpc.enable_retries': 0,
+    'grpc.enable_http_proxy': 0,
+    ...(serverName === undefined
+      ? {}
+      : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+  };
+}

@@ -1,0 +1,188 @@
+import type { ICompare, IRequestOp } from 'etcd3';
+import { CodedError } from '../../core/errors.ts';
+import type { Log } from '../../core/ports.ts';
+import { err, ok } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
+import type { PublishReport } from '../source.ts';
+import type { Keys } from './keys.ts';
+import { sessionOf } from './lease.ts';
+import type { Connection } from './session.ts';
+import { MAX_RECORD_BYTES, batches, judge, planOps } from './publish-plan.ts';
+import type { PublishOp } from './publish-plan.ts';
+
+/** Transactions under way at once: enough to hide the way there and back, too few to bury the leader. */
+const PARALLEL = 4;
+/** A batch whose records somebody else touches meanwhile is tried this often. */
+const ROUNDS = 4;
+
+export interface PublisherDeps {
+  readonly connection: () => Result<Connection, CodedError>;
+  readonly report: (connection: Connection, error: CodedError) => void;
+  readonly log: Log;
+}
+
+interface Tally {
+  written: number;
+  deleted: number;
+  readonly refused: Map<string, string>;
+}
+
+/**
+ * Keeps our ephemeral records as they are wanted: whole set in, differences out. At most one run is under way and one
+ * waiting; the waiting one takes the newest set, so a burst of calls costs two runs.
+ */
+export class Publisher {
+  readonly #keys: Keys;
+  readonly #deps: PublisherDeps;
+  readonly #adopted = new Set<string>();
+  #wanted: ReadonlyMap<string, Uint8Array> | null = null;
+  #held = new Map<string, Uint8Array | null>();
+  #heldUnder = '';
+  #running: Promise<unknown> = Promise.resolve();
+  #waiting: Promise<Result<PublishReport, CodedError>> | null = null;
+
+  constructor(keys: Keys, deps: PublisherDeps) {
+    this.#keys = keys;
+    this.#deps = deps;
+  }
+
+  /** @param sessions as `sessionOf` names them */
+  adopt(sessions: readonly string[]): void {
+    for (const session of sessions) this.#adopted.add(session);
+  }
+
+  publish(records: ReadonlyMap<string, Uint8Array>): Promise<Result<PublishReport, CodedError>> {
+    this.#wanted = new Map(records);
+    return this.#enqueue();
+  }
+
+  /** A connection stands, perhaps with a new lease: whatever is missing under it is written. */
+  resume(): void {
+    if (this.#wanted === null) return;
+    void this.#enqueue().then((result) => {
+      if (!result.ok) this.#deps.log.warn({ error: result.error.message }, 'records could not be published again');
+      else if (result.value.refused.size > 0) {
+        this.#deps.log.warn(
+          { refused: Object.fromEntries(result.value.refused) },
+          'records are held by another session',
+        );
+      }
+    });
+  }
+
+  #enqueue(): Promise<Result<PublishReport, CodedError>> {
+    if (this.#waiting !== null) return this.#waiting;
+    const run = this.#running.then(() => {
+      this.#waiting = null;
+      return this.#run();
+    });
+    this.#waiting = run;
+    this.#running = run;
+    return run;
+  }
+
+  async #run(): Promise<Result<PublishReport, CodedError>> {
+    const connected = this.#deps.connection();
+    if (!connected.ok) return connected;
+    const connection = connected.value;
+    if (this.#heldUnder !== connection.lease.id) {
+      this.#held = new Map();
+      this.#heldUnder = connection.lease.id;
+    }
+    const tally: Tally = { written: 0, deleted: 0, refused: new Map() };
+    const wanted = new Map<string, Uint8Array>();
+    let tooLarge: string | null = null;
+    for (const [path, bytes] of this.#wanted ?? []) {
+      if (bytes.length > MAX_RECORD_BYTES) tooLarge = path;
+      else wanted.set(path, bytes);
+    }
+    let ops = planOps(wanted, this.#held, connection.lease.id);
+    for (let round = 1; ops.length > 0 && round <= ROUNDS; round++) {
+      const next = await this.#commitAll(connection, ops, tally);
+      if (!next.ok) {
+        this.#deps.report(connection, next.error);
+        return next;
+      }
+      ops = next.value;
+    }
+    if (ops.length > 0) {
+      const path = ops[0]?.path ?? '';
+      return err(new CodedError('STORE_CONFLICT', `${path} keeps changing hands`, { transient: true }));
+    }
+    if (tooLarge !== null) {
+      return err(new CodedError('STORE_TOO_LARGE', `${tooLarge}: more than ${MAX_RECORD_BYTES} bytes`));
+    }
+    return ok(tally);
+  }
+
+  /** Resolves to the operations that must be tried again. */
+  async #commitAll(
+    connection: Connection,
+    ops: readonly PublishOp[],
+    tally: Tally,
+  ): Promise<Result<PublishOp[], CodedError>> {
+    const queue = batches(ops);
+    const again: PublishOp[] = [];
+    const failures: CodedError[] = [];
+    const worker = async (): Promise<void> => {
+      for (let batch = queue.shift(); batch !== undefined && failures.length === 0; batch = queue.shift()) {
+        const done = await this.#commit(connection, batch, tally);
+        if (done.ok) again.push(...done.value);
+        else failures.push(done.error);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, worker));
+    return failures[0] === undefined ? ok(again) : err(failures[0]);
+  }
+
+  async #commit(
+    connection: Connection,
+    batch: readonly PublishOp[],
+    tally: Tally,
+  ): Promise<Result<PublishOp[], CodedError>> {
+    const lease = connection.lease.id;
+    // From here until the answer the keys may or may not carry our lease.
+    for (const op of batch) if (op.bytes !== null) this.#held.set(op.path, null);
+    const reply = await connection.link.txn({
+      compare: batch.map((op) => this.#compare(op)),
+      success: batch.map((op) => this.#request(op, lease)),
+      failure: batch.map((op) => ({ request_range: { key: this.#keys.key(op.path), keys_only: true } })),
+    });
+    if (!reply.ok) return reply;
+    if (reply.value.succeeded) {
+      for (const op of batch) {
+        if (op.bytes === null) {
+          this.#held.delete(op.path);
+          tally.deleted += 1;
+        } else {
+          this.#held.set(op.path, op.bytes);
+          tally.written += 1;
+        }
+      }
+      return ok([]);
+    }
+    const again: PublishOp[] = [];
+    for (const [index, op] of batch.entries()) {
+      const found = reply.value.responses[index]?.response_range.kvs[0]?.lease ?? '0';
+      const verdict = judge(op, found, lease, (id) => this.#adopted.has(sessionOf(id)));
+      if (verdict.kind === 'retry') {
+        again.push(verdict.op);
+        continue;
+      }
+      this.#held.delete(op.path);
+      if (verdict.kind === 'refused') tally.refused.set(op.path, sessionOf(found));
+    }
+    return ok(again);
+  }
+
+  #compare(op: PublishOp): ICompare {
+    // A key that does not exist compares as one with lease 0.
+    return { key: this.#keys.key(op.path), target: 'Lease', result: 'Equal', lease: op.expectedLease };
+  }
+
+  #request(op: PublishOp, lease: string): IRequestOp {
+    const key = this.#keys.key(op.path);
+    if (op.bytes === null) return { request_delete_range: { key } };
+    return { request_put: { key, value: Buffer.from(op.bytes), lease } };
+  }
+}

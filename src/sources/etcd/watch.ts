@@ -1,0 +1,107 @@
+import { CodedError } from '../../core/errors.ts';
+import type { Cancel, Clock } from '../../core/ports.ts';
+import { err, ok } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
+import { etcdError } from './errors.ts';
+import { REQUEST_TIMEOUT_MS } from './link.ts';
+import type { EtcdLink, WatchStream } from './link.ts';
+
+export interface WatchRange {
+  readonly key: Buffer;
+  readonly range_end: Buffer;
+}
+
+export interface WatchHandlers {
+  /** Keys in the range changed, or may have. */
+  readonly onChange: () => void;
+  /** The watch is of no use any more; called once. */
+  readonly onEnd: (error: CodedError) => void;
+}
+
+/**
+ * A watch on one range over one connection. It starts right behind a revision that was read over the same connection;
+ * whoever starts it reads the range afterwards, so that nothing falls between. When etcd ends it because the revisions
+ * it waited for were compacted away, it starts again in the same way and calls `onChange`.
+ */
+export class ConfigWatch {
+  readonly #link: EtcdLink;
+  readonly #range: WatchRange;
+  readonly #clock: Clock;
+  readonly #handlers: WatchHandlers;
+  #stream: WatchStream | null = null;
+  #over = false;
+
+  constructor(link: EtcdLink, range: WatchRange, clock: Clock, handlers: WatchHandlers) {
+    this.#link = link;
+    this.#range = range;
+    this.#clock = clock;
+    this.#handlers = handlers;
+  }
+
+  /** Resolves once etcd has confirmed the watch. */
+  async start(): Promise<Result<void, CodedError>> {
+    const now = await this.#link.range({ ...this.#range, count_only: true });
+    if (!now.ok) return now;
+    const opened = await this.#link.watch();
+    if (!opened.ok) return opened;
+    const stream = opened.value;
+    if (this.#over) {
+      stream.cancel();
+      return err(new CodedError('STORE_CLOSED', 'watch: stopped'));
+    }
+    this.#stream = stream;
+    const from = (BigInt(now.value.header.revision) + 1n).toString();
+    return this.#create(stream, from);
+  }
+
+  stop(): void {
+    this.#over = true;
+    this.#stream?.cancel();
+  }
+
+  #create(stream: WatchStream, from: string): Promise<Result<void, CodedError>> {
+    return new Promise((resolve) => {
+      let created = false;
+      let cancelTimer: Cancel = () => undefined;
+      const fail = (error: CodedError): void => {
+        if (this.#stream !== stream) return;
+        this.#stream = null;
+        stream.cancel();
+        cancelTimer();
+        if (!created) resolve(err(error));
+        else if (!this.#over) this.#handlers.onEnd(error);
+      };
+      cancelTimer = this.#clock.after(REQUEST_TIMEOUT_MS, () => fail(broken('no answer to its creation')));
+      stream.on('error', (error) => fail(etcdError(error, 'watch')));
+      stream.on('end', () => fail(broken('ended')));
+      stream.on('data', (reply) => {
+        if (this.#stream !== stream) return;
+        if (reply.canceled) {
+          if (created && reply.compact_revision !== '0') this.#startAgain(stream);
+          else fail(etcdError(new Error(reply.cancel_reason || 'canceled without a reason'), 'watch'));
+        } else if (reply.created) {
+          created = true;
+          cancelTimer();
+          resolve(ok(undefined));
+        } else if (reply.events.length > 0) this.#handlers.onChange();
+      });
+      stream.write({
+        create_request: { ...this.#range, start_revision: from, fragment: true },
+      });
+    });
+  }
+
+  #startAgain(stream: WatchStream): void {
+    this.#stream = null;
+    stream.cancel();
+    void this.start().then((started) => {
+      if (this.#over) return;
+      if (started.ok) this.#handlers.onChange();
+      else this.#handlers.onEnd(started.error);
+    });
+  }
+}
+
+function broken(how: string): CodedError {
+  return new CodedError('STORE_DISCONNECTED', `watch: ${how}`, { transient: true });
+}
