@@ -1,0 +1,57 @@
+import type { DestinationKey, ServiceKey } from '../ipvs/dataplane.ts';
+import type { IpAddress } from '../model/address.ts';
+import type { Named } from './desired-state.ts';
+
+/**
+ * What is ours in the kernel, where nothing says so. Written before the kernel is changed; plain data. A kernel
+ * service is ours with all its destinations.
+ */
+export interface Journal {
+  /** By ServiceKey. */
+  readonly services: Named<JournalService>;
+  /** VIP addresses that we added, by `addressKey`. */
+  readonly addresses: Named<JournalAddress>;
+}
+
+export interface JournalService {
+  /** Name of the service record that it was last wanted by, for people. */
+  readonly service: string;
+  /** Set while the whole kernel service is on its way out. */
+  readonly leaving: Leaving | null;
+  /** Destinations on their way out of a service that stays, by DestinationKey. */
+  readonly destinations: Named<LeavingDestination>;
+}
+
+/** All times are wall-clock milliseconds, because they must hold across a restart. */
+export interface Leaving {
+  readonly since: number;
+  /** Deleted then, whatever connections are left. */
+  readonly until: number;
+  /** When it was first seen or set to weight 0; null = it still takes traffic. */
+  readonly quietAt: number | null;
+}
+
+export interface LeavingDestination extends Leaving {
+  /** Name of the real, if it is known. */
+  readonly real: string | null;
+}
+
+export interface JournalAddress {
+  readonly interface: string;
+  readonly address: IpAddress;
+}
+
+export const emptyJournal: Journal = { services: {}, addresses: {} };
+
+export function addressKey(address: JournalAddress): string {
+  return `${address.interface}|${address.address}`;
+}
+
+/** One thing on its way out, for status and health records. */
+export interface LeavingEntry {
+  readonly key: ServiceKey;
+  readonly destination: DestinationKey;
+  readonly service: string;
+  readonly real: string | null;
+  readonly until: number;
+}
