@@ -14,6 +14,8 @@ export interface Route {
   readonly prepend: number;
   /** LOCAL_PREF towards iBGP peers; null = 100. */
   readonly localPref: number | null;
+  /** Names of the only peers that hear of it; null = all of them. */
+  readonly peers: readonly string[] | null;
 }
 
 export interface PeerSettings {
