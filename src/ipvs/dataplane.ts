@@ -153,3 +153,8 @@ export interface Dataplane {
   apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>>;
   close(): Promise<void>;
 }
+
+/** The service that an operation is about. */
+export function matchOf(op: DataplaneOp): ServiceMatch {
+  return op.kind === 'addService' || op.kind === 'editService' ? op.service.match : op.match;
+}

@@ -1,0 +1,138 @@
+import { CodedError } from '../core/errors.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import { err, ok } from '../core/result.ts';
+import type { Result } from '../core/result.ts';
+import { IPVS_FAMILY } from './attributes.ts';
+import { destinationKeyOf, serviceKeyOf } from './dataplane.ts';
+import type {
+  ActualDestination,
+  ActualService,
+  ApplyReport,
+  Dataplane,
+  DataplaneOp,
+  DataplaneState,
+  DestinationKey,
+  ServiceKey,
+} from './dataplane.ts';
+import { describeMatch } from './describe.ts';
+import { errnoOf } from './kernel-refusal.ts';
+import type { ModuleLoader } from './kernel-modules.ts';
+import { NetlinkClient } from './netlink/client.ts';
+import type { ClientCounters, ClientLimits } from './netlink/client.ts';
+import { errnoName } from './netlink/errno.ts';
+import { resolveFamily } from './netlink/family.ts';
+import type { OpenTransport } from './netlink/transport.ts';
+import { readDestination, readService } from './replies.ts';
+import type { DumpedService } from './replies.ts';
+import { ReportBuilder } from './report.ts';
+import { destinationsRequest, requestFor, servicesRequest } from './requests.ts';
+
+export interface KernelDataplaneDeps {
+  readonly open: OpenTransport;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called once, with 'ip_vs', when the kernel does not know IPVS. */
+  readonly loadModule: ModuleLoader;
+  readonly limits?: Partial<ClientLimits>;
+}
+
+/** IPVS over generic netlink. */
+export class KernelDataplane implements Dataplane {
+  readonly name = 'ipvs';
+  readonly #client: NetlinkClient;
+  readonly #log: Log;
+  readonly #loadModule: ModuleLoader;
+  #familyId: number | null = null;
+  #moduleWanted = true;
+
+  constructor(deps: KernelDataplaneDeps) {
+    this.#client = new NetlinkClient(deps);
+    this.#log = deps.log;
+    this.#loadModule = deps.loadModule;
+  }
+
+  /** What went over the socket, for the status page and for tests. */
+  get counters(): ClientCounters {
+    return this.#client.counters;
+  }
+
+  async read(): Promise<Result<DataplaneState, CodedError>> {
+    const state = await this.#readAll();
+    // The number of the family changes when the module is loaded anew: then ask for it again, once.
+    if (state.ok || errnoOf(state.error) !== 'ENOENT' || this.#familyId === null) return state;
+    this.#familyId = null;
+    return this.#readAll();
+  }
+
+  async apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>> {
+    const report = new ReportBuilder();
+    const sendable = report.screened(ops);
+    if (sendable.length === 0) return report.finish();
+    const family = await this.#family();
+    if (!family.ok) return report.finish(family.error);
+    const { answers, lost } = await this.#client.request(sendable.map((op) => requestFor(op, family.value)));
+    for (const [index, op] of sendable.entries()) {
+      const answer = answers[index];
+      if (answer === undefined) break;
+      if (answer.errno === 0) report.applied(op);
+      else report.refused(op, errnoName(answer.errno), answer.text);
+    }
+    return report.finish(lost);
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+
+  async #readAll(): Promise<Result<DataplaneState, CodedError>> {
+    const family = await this.#family();
+    if (!family.ok) return family;
+    const services = await this.#client.dump(servicesRequest(family.value), ({ payload }) => readService(payload));
+    if (!services.ok) return services;
+    const state = new Map<ServiceKey, ActualService>();
+    for (const dumped of this.#known(services.value, 'services of a kind that vipkeeper does not know')) {
+      const actual = await this.#readDestinations(dumped, family.value);
+      if (!actual.ok) return actual;
+      state.set(serviceKeyOf(dumped.service.match), actual.value);
+    }
+    return ok(state);
+  }
+
+  /** One dump: the kernel takes the next on this socket only once this one is read to its end. */
+  async #readDestinations(dumped: DumpedService, familyId: number): Promise<Result<ActualService, CodedError>> {
+    const { match } = dumped.service;
+    const found = await this.#client.dump(destinationsRequest(match, familyId), ({ payload }) =>
+      readDestination(payload, match.family),
+    );
+    if (!found.ok) return found;
+    const destinations = new Map<DestinationKey, ActualDestination>();
+    for (const actual of this.#known(found.value, `reals of ${describeMatch(match)} of a kind that is not known`)) {
+      destinations.set(destinationKeyOf(actual.destination), actual);
+    }
+    return ok({ ...dumped, destinations });
+  }
+
+  #known<T>(entries: readonly (T | null)[], what: string): T[] {
+    const known = entries.filter((entry) => entry !== null);
+    const skipped = entries.length - known.length;
+    if (skipped > 0) this.#log.warn({ skipped }, `the kernel holds ${what}; they are left alone`);
+    return known;
+  }
+
+  async #family(): Promise<Result<number, CodedError>> {
+    if (this.#familyId !== null) return ok(this.#familyId);
+    let answer = await resolveFamily(this.#client, IPVS_FAMILY);
+    if (!answer.ok && errnoOf(answer.error) === 'ENOENT' && this.#moduleWanted) {
+      this.#moduleWanted = false;
+      await this.#loadModule('ip_vs');
+      answer = await resolveFamily(this.#client, IPVS_FAMILY);
+    }
+    if (answer.ok && answer.value !== null) {
+      this.#familyId = answer.value;
+      return ok(answer.value);
+    }
+    if (!answer.ok && errnoOf(answer.error) !== 'ENOENT') return answer;
+    const text = 'the kernel does not know IPVS: `modprobe ip_vs` on the host, or choose another dataplane';
+    return err(new CodedError('NETLINK_UNAVAILABLE', text, { transient: true }));
+  }
+}

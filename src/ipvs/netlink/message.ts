@@ -1,0 +1,152 @@
+import type { ByteWriter } from '../../core/bytes.ts';
+import { ByteReader, DecodeError } from '../../core/bytes.ts';
+import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG, NLA_TYPE_MASK } from './constants.ts';
+
+/*
+ * struct nlmsghdr (include/uapi/linux/netlink.h), all in the host's byte order, which is little-endian on every
+ * machine this adapter runs on (the socket refuses to open elsewhere):
+ *
+ *   u32 nlmsg_len   with this header      u16 nlmsg_type      u16 nlmsg_flags
+ *   u32 nlmsg_seq                         u32 nlmsg_pid       payload, padded to four bytes
+ */
+export const HEADER_LENGTH = 16;
+const ALIGNMENT = 4;
+
+/** One message as received. `payload` looks into the datagram's buffer: it is valid only while that is. */
+export interface NetlinkMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  readonly payload: ByteReader;
+}
+
+/** A message to be sent; the client adds flags and the sequence number. */
+export interface NetlinkRequest {
+  readonly type: number;
+  /** Flags beside NLM_F_REQUEST and NLM_F_ACK, such as NLM_F_CREATE. */
+  readonly flags?: number;
+  writePayload(writer: ByteWriter): void;
+}
+
+export function writeMessage(writer: ByteWriter, request: NetlinkRequest, flags: number, sequence: number): void {
+  const start = writer.length;
+  writer
+    .u32le(0)
+    .u16le(request.type)
+    .u16le(flags | (request.flags ?? 0))
+    .u32le(sequence)
+    .u32le(0);
+  request.writePayload(writer);
+  writer.patchU32le(start, writer.length - start);
+  writePadding(writer, writer.length - start);
+}
+
+export function writePadding(writer: ByteWriter, written: number): void {
+  writer.zeros(padding(written));
+}
+
+/**
+ * Walks the messages of one datagram.
+ * @throws DecodeError when a length lies; messages before it have been handed out by then
+ */
+export function* readMessages(datagram: Uint8Array): Generator<NetlinkMessage, void, void> {
+  const reader = new ByteReader(datagram);
+  while (reader.remaining > 0) {
+    const length = reader.u32le();
+    if (length < HEADER_LENGTH) throw new DecodeError(`a netlink message of ${length} bytes`, reader.offset);
+    const type = reader.u16le();
+    const flags = reader.u16le();
+    const sequence = reader.u32le();
+    reader.skip(4);
+    const payload = reader.fenced(length - HEADER_LENGTH);
+    // The last message of a datagram may go without its padding.
+    reader.skip(Math.min(padding(length), reader.remaining));
+    yield { type, flags, sequence, payload };
+  }
+}
+
+/** The payload of NLMSG_ERROR: the answer to one request. `errno` 0 is an acknowledgement. */
+export interface Acknowledgement {
+  /** Positive errno, or 0. */
+  readonly errno: number;
+  /** The kernel's own words (extended ACK), if it had any. */
+  readonly text: string | null;
+}
+
+/**
+ * struct nlmsgerr: i32 error; struct nlmsghdr of the request; the request's payload unless NLM_F_CAPPED; attributes
+ * if NLM_F_ACK_TLVS.
+ * @throws DecodeError
+ */
+export function readAcknowledgement(message: NetlinkMessage): Acknowledgement {
+  const { payload, flags } = message;
+  const errno = 0 - payload.i32le();
+  if (errno < 0) throw new DecodeError(`an error of ${-errno} where errno is sent negated`, payload.offset);
+  if ((flags & NLM_F_ACK_TLVS) === 0) return { errno, text: null };
+  const echoed = payload.u32le();
+  if (echoed < HEADER_LENGTH) throw new DecodeError(`an echoed request of ${echoed} bytes`, payload.offset);
+  payload.skip(HEADER_LENGTH - 4);
+  if ((flags & NLM_F_CAPPED) === 0) payload.skip(echoed - HEADER_LENGTH + padding(echoed));
+  return { errno, text: readErrorText(payload) };
+}
+
+/**
+ * The payload of NLMSG_DONE: i32, negative errno of a dump that failed halfway, or 0; old kernels send nothing.
+ * @throws DecodeError
+ */
+export function readDone(message: NetlinkMessage): Acknowledgement {
+  if (message.payload.remaining === 0) return { errno: 0, text: null };
+  const errno = 0 - message.payload.i32le();
+  const text = (message.flags & NLM_F_ACK_TLVS) === 0 ? null : readErrorText(message.payload);
+  return { errno: Math.max(errno, 0), text };
+}
+
+function readErrorText(attributes: ByteReader): string | null {
+  for (const { id, value } of readAttributes(attributes)) {
+    if (id === NLMSGERR_ATTR_MSG) return readString(value);
+  }
+  return null;
+}
+
+export interface RawAttribute {
+  readonly id: number;
+  readonly value: ByteReader;
+}
+
+/**
+ * Walks the attributes up to the reader's fence. struct nlattr: u16 nla_len with these four bytes, u16 nla_type,
+ * value, padded to four bytes.
+ * @throws DecodeError
+ */
+export function* readAttributes(reader: ByteReader): Generator<RawAttribute, void, void> {
+  while (reader.remaining > 0) {
+    const length = reader.u16le();
+    if (length < 4) throw new DecodeError(`an attribute of ${length} bytes`, reader.offset);
+    const id = reader.u16le() & NLA_TYPE_MASK;
+    const value = reader.fenced(length - 4);
+    reader.skip(Math.min(padding(length), reader.remaining));
+    yield { id, value };
+  }
+}
+
+/** Writes one attribute: header, what `writeValue` writes, padding. */
+export function writeAttribute(writer: ByteWriter, type: number, writeValue: (writer: ByteWriter) => void): void {
+  const start = writer.length;
+  writer.u16le(0).u16le(type);
+  writeValue(writer);
+  const length = writer.length - start;
+  if (length > 0xffff) throw new RangeError(`an attribute of ${length} bytes does not fit its length field`);
+  writer.patchU16le(start, length);
+  writePadding(writer, length);
+}
+
+/** Text that ends at a NUL or at the fence. */
+export function readString(value: ByteReader): string {
+  const bytes = value.bytes(value.remaining);
+  const end = bytes.indexOf(0);
+  return Buffer.from(end === -1 ? bytes : bytes.subarray(0, end)).toString('utf8');
+}
+
+function padding(length: number): number {
+  return (ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT;
+}

@@ -1,0 +1,92 @@
+import { closeSync } from 'node:fs';
+import { endianness } from 'node:os';
+import koffi from 'koffi';
+import { CodedError } from '../../core/errors.ts';
+import { err, ok } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
+import {
+  AF_NETLINK,
+  NETLINK_CAP_ACK,
+  NETLINK_EXT_ACK,
+  NETLINK_GET_STRICT_CHK,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOL_NETLINK,
+  SOL_SOCKET,
+} from './constants.ts';
+import { errnoMeaning, errnoName } from './errno.ts';
+
+/** Room for the answers to one batch and for the parts of a dump, with the kernel's own overhead for each. */
+export const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+
+type Setsockopt = (fd: number, level: number, option: number, value: Uint8Array, length: number) => number;
+
+interface Libc {
+  readonly socket: (family: number, type: number, protocol: number) => number;
+  readonly bind: (fd: number, address: Uint8Array, length: number) => number;
+  readonly setsockopt: Setsockopt;
+}
+
+/**
+ * A bound, non-blocking netlink socket as a file descriptor: the only place where IPVS code calls into libc. Reading
+ * and writing are Node's own business.
+ * @param protocol NETLINK_GENERIC or NETLINK_ROUTE
+ */
+export function openNetlinkFd(protocol: number, receiveBufferBytes: number): Result<number, CodedError> {
+  if (endianness() !== 'LE') {
+    return err(unavailable('netlink is only spoken on little-endian machines; use the ipvsadm dataplane'));
+  }
+  const libc = loadLibc();
+  if (!libc.ok) return libc;
+  const { socket, bind, setsockopt } = libc.value;
+  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+  if (fd < 0) return err(failed('socket'));
+  // struct sockaddr_nl: the kernel picks the port number, and no multicast group is joined.
+  const address = new Uint8Array(12);
+  new DataView(address.buffer).setUint16(0, AF_NETLINK, true);
+  if (bind(fd, address, address.length) < 0) {
+    const error = failed('bind');
+    closeSync(fd);
+    return err(error);
+  }
+  // Above net.core.rmem_max only with CAP_NET_ADMIN; without it the kernel grants what it may.
+  if (!setOption(setsockopt, fd, SOL_SOCKET, SO_RCVBUFFORCE, receiveBufferBytes)) {
+    setOption(setsockopt, fd, SOL_SOCKET, SO_RCVBUF, receiveBufferBytes);
+  }
+  // Each spares bytes or adds words; kernels older than each go without.
+  for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
+    setOption(setsockopt, fd, SOL_NETLINK, option, 1);
+  }
+  return ok(fd);
+}
+
+function loadLibc(): Result<Libc, CodedError> {
+  try {
+    const library = koffi.load('libc.so.6');
+    return ok({
+      socket: library.func('int socket(int, int, int)') as Libc['socket'],
+      bind: library.func('int bind(int, const void *, uint32_t)') as Libc['bind'],
+      setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)') as Setsockopt,
+    });
+  } catch (cause) {
+    return err(new CodedError('NETLINK_UNAVAILABLE', 'the C library could not be loaded', { cause }));
+  }
+}
+
+function setOption(setsockopt: Setsockopt, fd: number, level: number, option: number, value: number): boolean {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setInt32(0, value, true);
+  return setsockopt(fd, level, option, bytes, bytes.length) === 0;
+}
+
+function failed(call: string): CodedError {
+  const name = errnoName(koffi.errno());
+  return unavailable(`${call}() of a netlink socket failed: ${name}, ${errnoMeaning(name)}`);
+}
+
+function unavailable(text: string): CodedError {
+  return new CodedError('NETLINK_UNAVAILABLE', text);
+}

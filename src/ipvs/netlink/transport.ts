@@ -1,0 +1,23 @@
+import type { CodedError } from '../../core/errors.ts';
+import type { Result } from '../../core/result.ts';
+
+/** What a transport tells its owner. */
+export interface TransportEvents {
+  /** One datagram; its bytes are valid only until this returns. */
+  onDatagram(datagram: Uint8Array): void;
+  /**
+   * The transport broke, for good: replies that were under way are lost (ENOBUFS, a closed socket). Nothing is
+   * delivered afterwards.
+   */
+  onFailure(error: CodedError): void;
+}
+
+/** A bound netlink socket. Tests put a kernel of their own behind it. */
+export interface NetlinkTransport {
+  /** Sends one datagram of whole messages. The kernel has handled it once this returns. */
+  send(datagram: Uint8Array): void;
+  /** Ends the socket; no event follows. */
+  close(): void;
+}
+
+export type OpenTransport = (events: TransportEvents) => Result<NetlinkTransport, CodedError>;

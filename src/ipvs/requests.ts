@@ -1,0 +1,148 @@
+import type { ByteWriter } from '../core/bytes.ts';
+import { assertNever } from '../core/result.ts';
+import { addressBytes, familyOf } from '../model/address.ts';
+import type { Family, IpAddress } from '../model/address.ts';
+import * as wire from './attributes.ts';
+import type { DestinationAttributes, ServiceAttributes } from './attributes.ts';
+import type { DataplaneOp, KernelDestination, KernelService, ServiceMatch } from './dataplane.ts';
+import { writeTable } from './netlink/attribute-table.ts';
+import { writeGenericHeader } from './netlink/family.ts';
+import type { NetlinkRequest } from './netlink/message.ts';
+
+/*
+ * From the port's words to messages of the generic netlink family IPVS:
+ *
+ *   nlmsghdr | genlmsghdr | IPVS_CMD_ATTR_SERVICE { … } | IPVS_CMD_ATTR_DEST { … }
+ *
+ * A command on a destination names its service by the identifying attributes only. Adding or editing a service wants
+ * scheduler, flags, timeout and netmask as well (ip_vs_genl_parse_service).
+ */
+
+const COMMANDS = {
+  addService: wire.IPVS_CMD.newService,
+  editService: wire.IPVS_CMD.setService,
+  deleteService: wire.IPVS_CMD.deleteService,
+  addDestination: wire.IPVS_CMD.newDestination,
+  editDestination: wire.IPVS_CMD.setDestination,
+  deleteDestination: wire.IPVS_CMD.deleteDestination,
+} as const satisfies Record<DataplaneOp['kind'], number>;
+/** Bits we own in the service's flags; the kernel keeps IP_VS_SVC_F_HASHED for itself. */
+const FLAG_MASK = wire.SVC_F_PERSISTENT | wire.SVC_F_ONEPACKET | wire.SVC_F_SCHED_MASK;
+
+/** @param familyId the message type that the controller told for IPVS */
+export function requestFor(op: DataplaneOp, familyId: number): NetlinkRequest {
+  return command(familyId, COMMANDS[op.kind], (writer) => {
+    switch (op.kind) {
+      case 'addService':
+      case 'editService':
+        writeTable(writer, wire.COMMAND, { service: wholeService(op.service) });
+        break;
+      case 'deleteService':
+        writeTable(writer, wire.COMMAND, { service: identity(op.match) });
+        break;
+      case 'addDestination':
+      case 'editDestination':
+        writeTable(writer, wire.COMMAND, {
+          service: identity(op.match),
+          destination: wholeDestination(op.destination),
+        });
+        break;
+      case 'deleteDestination':
+        writeTable(writer, wire.COMMAND, {
+          service: identity(op.match),
+          destination: {
+            family: wire.FAMILIES[familyOf(op.address)],
+            address: unionAddress(op.address),
+            port: op.port,
+          },
+        });
+        break;
+      default:
+        assertNever(op);
+    }
+  });
+}
+
+/** Dump of every service in this network namespace. */
+export function servicesRequest(familyId: number): NetlinkRequest {
+  return command(familyId, wire.IPVS_CMD.getService, () => undefined);
+}
+
+/** Dump of one service's destinations. */
+export function destinationsRequest(match: ServiceMatch, familyId: number): NetlinkRequest {
+  return command(familyId, wire.IPVS_CMD.getDestination, (writer) => {
+    writeTable(writer, wire.COMMAND, { service: identity(match) });
+  });
+}
+
+function command(familyId: number, number: number, writeAttributes: (writer: ByteWriter) => void): NetlinkRequest {
+  return {
+    type: familyId,
+    writePayload: (writer) => {
+      writeGenericHeader(writer, number, wire.IPVS_VERSION);
+      writeAttributes(writer);
+    },
+  };
+}
+
+function identity(match: ServiceMatch): ServiceAttributes {
+  const family = wire.FAMILIES[match.family];
+  if (match.kind === 'fwmark') return { family, fwmark: match.fwmark };
+  return {
+    family,
+    protocol: wire.PROTOCOLS[match.protocol],
+    address: unionAddress(match.address),
+    port: match.port,
+  };
+}
+
+function wholeService(service: KernelService): ServiceAttributes {
+  const { match, persistence, persistenceEngine } = service;
+  const flags =
+    (persistence === null ? 0 : wire.SVC_F_PERSISTENT) |
+    (service.onePacket ? wire.SVC_F_ONEPACKET : 0) |
+    (service.schedulerFlags << wire.SVC_F_SCHED_SHIFT);
+  return {
+    ...identity(match),
+    scheduler: service.scheduler,
+    flags: { flags, mask: FLAG_MASK },
+    timeout: persistence?.timeoutSeconds ?? 0,
+    netmask: netmaskBytes(match.family, persistence?.prefixLength ?? wire.HOST_PREFIX[match.family]),
+    ...(persistenceEngine === null ? {} : { persistenceEngine }),
+  };
+}
+
+function wholeDestination(destination: KernelDestination): DestinationAttributes {
+  const { forwarding } = destination;
+  return {
+    family: wire.FAMILIES[familyOf(destination.address)],
+    address: unionAddress(destination.address),
+    port: destination.port,
+    forwarding: wire.METHODS[forwarding.method],
+    weight: destination.weight,
+    upperThreshold: destination.upperThreshold,
+    lowerThreshold: destination.lowerThreshold,
+    ...(forwarding.method === 'tunnel'
+      ? {
+          tunnelType: wire.TUNNEL_TYPES[forwarding.type],
+          tunnelPort: forwarding.port,
+          tunnelFlags: wire.TUNNEL_CHECKSUMS[forwarding.checksum],
+        }
+      : {}),
+  };
+}
+
+/** union nf_inet_addr: 16 bytes for either family. */
+function unionAddress(address: IpAddress): Uint8Array {
+  const bytes = new Uint8Array(16);
+  bytes.set(addressBytes(address));
+  return bytes;
+}
+
+function netmaskBytes(family: Family, prefixLength: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  const view = new DataView(bytes.buffer);
+  if (family === 'ipv6') view.setUint32(0, prefixLength, true);
+  else view.setUint32(0, prefixLength === 0 ? 0 : (0xffff_ffff << (32 - prefixLength)) >>> 0, false);
+  return bytes;
+}
