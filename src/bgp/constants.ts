@@ -146,7 +146,7 @@ export const RefreshSubtype = { request: 0, beginning: 1, end: 2 } as const;
 
 /** RFC 4271 section 10: "a large value" while the peer's OPEN is awaited. */
 export const OPEN_HOLD_TIME_MS = 240_000;
-/** RFC 9687 section 4: the send hold time is at least this, or twice the hold time. */
+/** RFC 9687 section 4: the default send hold time, here only for sessions without a hold time. */
 export const SEND_HOLD_TIME_MS = 480_000;
 /** RFC 4724 section 3: the restart time has twelve bits. */
 export const MAX_RESTART_TIME_S = 4095;

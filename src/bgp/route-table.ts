@@ -3,8 +3,10 @@ import { type LargeCommunity, parseCommunity, parseLargeCommunity } from './comm
 import type { Route } from './port.ts';
 import { encodeHostPrefix } from './prefix.ts';
 
-/** The attributes that routes share. Equal ones are one object, so comparing them is comparing references. */
+/** The attributes that routes share. */
 export interface AttributeSet {
+  /** Equal exactly when everything else is. */
+  readonly key: string;
   /** Ascending, without duplicates: some routers drop a repeated community, others keep it. */
   readonly communities: readonly number[];
   readonly largeCommunities: readonly LargeCommunity[];
@@ -18,6 +20,8 @@ export interface RouteEntry {
   readonly family: Family;
   readonly nlri: Uint8Array;
   readonly attributes: AttributeSet;
+  /** What it was made from: the same object again needs no second look. */
+  readonly source: Route;
 }
 
 /** More than this could crowd a message so that no prefix fits beside the attributes. */
@@ -31,7 +35,7 @@ const MAX_PROBLEMS = 20;
 /** The wanted routes, decoded once for all peers. */
 export class RouteTable {
   #entries = new Map<IpAddress, RouteEntry>();
-  #sets = new Map<string, AttributeSet>();
+  #families: ReadonlySet<Family> = new Set();
   #problems: readonly string[] = [];
 
   get size(): number {
@@ -41,6 +45,11 @@ export class RouteTable {
   /** Why some routes are in no table and so are announced to nobody. */
   get problems(): readonly string[] {
     return this.#problems;
+  }
+
+  /** Some route of this family is wanted. */
+  has(family: Family): boolean {
+    return this.#families.has(family);
   }
 
   get(address: IpAddress): RouteEntry | undefined {
@@ -58,41 +67,49 @@ export class RouteTable {
    */
   replace(routes: readonly Route[]): IpAddress[] {
     const entries = new Map<IpAddress, RouteEntry>();
-    const sets = new Map<string, AttributeSet>();
     const problems: string[] = [];
     const changed: IpAddress[] = [];
+    const families = new Set<Family>();
+    const sets = new Map<string, AttributeSet | string>();
     for (const route of routes) {
-      const attributes = this.#intern(route, sets);
-      if (typeof attributes === 'string') {
-        problems.push(`${route.address} is not announced: ${attributes}`);
-        continue;
-      }
       const old = this.#entries.get(route.address);
-      if (old?.attributes === attributes) {
-        entries.set(route.address, old);
+      const entry = old?.source === route ? old : entryFor(route, old, sets);
+      if (typeof entry === 'string') {
+        problems.push(`${route.address} is not announced: ${entry}`);
         continue;
       }
-      const nlri = old?.nlri ?? encodeHostPrefix(route.address);
-      entries.set(route.address, { address: route.address, family: familyOf(route.address), nlri, attributes });
-      changed.push(route.address);
+      entries.set(route.address, entry);
+      families.add(entry.family);
+      if (entry.attributes !== old?.attributes) changed.push(route.address);
     }
     for (const address of this.#entries.keys()) if (!entries.has(address)) changed.push(address);
     this.#entries = entries;
-    this.#sets = sets;
+    this.#families = families;
     this.#problems = shorten(problems);
     return changed;
   }
-
-  #intern(route: Route, sets: Map<string, AttributeSet>): AttributeSet | string {
-    const key = attributeKey(route);
-    const known = sets.get(key) ?? this.#sets.get(key) ?? decodeAttributes(route);
-    if (typeof known !== 'string') sets.set(key, known);
-    return known;
-  }
 }
 
-/** Two routes of one key are announced with the same attributes. */
-export function attributeKey(route: Omit<Route, 'address'>): string {
+/** The entry of a route, with as much of the old one as still holds; or why there can be none. */
+function entryFor(
+  route: Route,
+  old: RouteEntry | undefined,
+  sets: Map<string, AttributeSet | string>,
+): RouteEntry | string {
+  const key = attributeKey(route);
+  const decoded = sets.get(key) ?? decodeAttributes(route);
+  sets.set(key, decoded);
+  if (typeof decoded === 'string') return decoded;
+  const { address } = route;
+  if (old === undefined) {
+    return { address, family: familyOf(address), nlri: encodeHostPrefix(address), attributes: decoded, source: route };
+  }
+  const attributes = old.attributes.key === decoded.key ? old.attributes : decoded;
+  return { ...old, attributes, source: route };
+}
+
+/** Routes of one key need their attributes decoded only once. */
+function attributeKey(route: Omit<Route, 'address'>): string {
   const { med, prepend, localPref, communities, largeCommunities } = route;
   return `${med ?? ''}|${prepend}|${localPref ?? ''}|${communities.join(' ')}|${largeCommunities.join(' ')}`;
 }
@@ -112,13 +129,10 @@ function decodeAttributes(route: Route): AttributeSet | string {
   const large = parseAll(route.largeCommunities, parseLargeCommunity);
   if (typeof large === 'string') return large;
   if (communities.length > MAX_COMMUNITIES || large.length > MAX_LARGE_COMMUNITIES) return 'too many communities';
-  return {
-    communities: [...new Set(communities)].sort((a, b) => a - b),
-    largeCommunities: sortedLarge(large),
-    med,
-    prepend,
-    localPref,
-  };
+  const sorted = [...new Set(communities)].sort((a, b) => a - b);
+  const sortedLarge = sortLarge(large);
+  const key = JSON.stringify([sorted, sortedLarge, med, prepend, localPref]);
+  return { key, communities: sorted, largeCommunities: sortedLarge, med, prepend, localPref };
 }
 
 function isOptionalU32(value: number | null): boolean {
@@ -136,7 +150,7 @@ function parseAll<T>(texts: readonly string[], parse: (text: string) => T | unde
 }
 
 /** RFC 8092 section 3: duplicates must not be sent; the order says nothing, so ours is always the same. */
-function sortedLarge(values: readonly LargeCommunity[]): LargeCommunity[] {
+function sortLarge(values: readonly LargeCommunity[]): LargeCommunity[] {
   const unique = new Map(values.map((value) => [value.join(':'), value]));
   return [...unique.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
 }
