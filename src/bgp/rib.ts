@@ -8,6 +8,8 @@ export type NextHops = Readonly<Record<Family, IpAddress | null>>;
 
 /** How one session announces: fixed from Established on, but for the next hops. */
 export interface RibSession extends SessionAttributes {
+  /** The peer's name, for routes that only some peers hear of. */
+  readonly peer: string;
   readonly families: readonly Family[];
 }
 
@@ -111,6 +113,11 @@ export class AdjRibOut {
     this.#dirty[entry.family].delete(entry.address);
   }
 
+  #wanted(address: IpAddress, peer: string): RouteEntry | undefined {
+    const entry = this.#table.get(address);
+    return entry?.peers?.has(peer) === false ? undefined : entry;
+  }
+
   #planned(session: RibSession): Batch[] {
     const withdrawals: Batch[] = [];
     const announcements: Batch[] = [];
@@ -119,7 +126,7 @@ export class AdjRibOut {
       const withdraw: Batch = { packing: withdrawing(family), entries: [], withdraw: true };
       const groups = new Map<string, Batch>();
       for (const address of this.#dirty[family]) {
-        const wanted = nextHop === null ? undefined : this.#table.get(address);
+        const wanted = nextHop === null ? undefined : this.#wanted(address, session.peer);
         const known = this.#announced.get(address);
         if (wanted === undefined || nextHop === null) {
           if (known === undefined) this.#dirty[family].delete(address);

@@ -51,7 +51,8 @@ function sameAttributes(a: Route, b: Route): boolean {
     a.prepend === b.prepend &&
     a.localPref === b.localPref &&
     sameTexts(a.communities, b.communities) &&
-    sameTexts(a.largeCommunities, b.largeCommunities)
+    sameTexts(a.largeCommunities, b.largeCommunities) &&
+    (a.peers === b.peers || (a.peers !== null && b.peers !== null && sameTexts(a.peers, b.peers)))
   );
 }
 

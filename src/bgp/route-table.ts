@@ -20,6 +20,8 @@ export interface RouteEntry {
   readonly family: Family;
   readonly nlri: Uint8Array;
   readonly attributes: AttributeSet;
+  /** The only peers that hear of it; null = all. */
+  readonly peers: ReadonlySet<string> | null;
   /** What it was made from: the same object again needs no second look. */
   readonly source: Route;
 }
@@ -80,7 +82,7 @@ export class RouteTable {
       }
       entries.set(route.address, entry);
       families.add(entry.family);
-      if (entry.attributes !== old?.attributes) changed.push(route.address);
+      if (entry.attributes !== old?.attributes || entry.peers !== old.peers) changed.push(route.address);
     }
     for (const address of this.#entries.keys()) if (!entries.has(address)) changed.push(address);
     this.#entries = entries;
@@ -101,15 +103,22 @@ function entryFor(
   sets.set(key, decoded);
   if (typeof decoded === 'string') return decoded;
   const { address } = route;
+  const peers = route.peers === null ? null : new Set(route.peers);
   if (old === undefined) {
-    return { address, family: familyOf(address), nlri: encodeHostPrefix(address), attributes: decoded, source: route };
+    const nlri = encodeHostPrefix(address);
+    return { address, family: familyOf(address), nlri, attributes: decoded, peers, source: route };
   }
   const attributes = old.attributes.key === decoded.key ? old.attributes : decoded;
-  return { ...old, attributes, source: route };
+  return { ...old, attributes, peers: sameSet(old.peers, peers) ? old.peers : peers, source: route };
+}
+
+function sameSet(a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.size === b.size && [...a].every((each) => b.has(each));
 }
 
 /** Routes of one key need their attributes decoded only once. */
-function attributeKey(route: Omit<Route, 'address'>): string {
+function attributeKey(route: Route): string {
   const { med, prepend, localPref, communities, largeCommunities } = route;
   return `${med ?? ''}|${prepend}|${localPref ?? ''}|${communities.join(' ')}|${largeCommunities.join(' ')}`;
 }

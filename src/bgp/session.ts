@@ -280,7 +280,8 @@ export class Session {
     const { families, fourOctetAs, enhancedRouteRefresh, holdTimeS } = this.#negotiated;
     this.#log.info({ families, holdTimeS, localAddress }, 'BGP session established');
     const { asn } = this.#local;
-    const session = { asn, ebgp: this.#isEbgp, families, fourOctetAs, enhancedRouteRefresh, localAddress };
+    const peer = this.#peer.name;
+    const session = { peer, asn, ebgp: this.#isEbgp, families, fourOctetAs, enhancedRouteRefresh, localAddress };
     this.#announcer.open({ buffered: () => connection.buffered, write: (bytes) => this.#write(bytes) }, session);
     for (const problem of this.#announcer.problems) this.#log.warn({ problem }, 'some routes cannot be announced');
   }
