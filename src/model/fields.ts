@@ -85,8 +85,7 @@ export function text(options: FieldOptions, maxLength = 500) {
 }
 
 /** One of a few words. */
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the words must stay literal types
-export function choice<const W extends readonly [string, ...string[]]>(words: W, options: FieldOptions) {
+export function choice<const W extends string[]>(words: readonly [...W], options: FieldOptions): Type.TEnum<W> {
   return Type.Enum(words, { allowed: `one of ${words.map((word) => `"${word}"`).join(', ')}`, ...options });
 }
 
