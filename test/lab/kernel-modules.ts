@@ -10,9 +10,10 @@ export const SCHEDULERS = [
 export const MODULES: readonly string[] = [
   'ip_vs',
   ...SCHEDULERS.map((name) => `ip_vs_${name}`),
-  ...['veth', 'dummy', 'tun', 'bridge', 'vrf', 'nf_conntrack', 'nf_nat', 'ipip', 'ip_gre', 'ip6_tunnel', 'ip6_gre'],
-  ...['sit', 'fou', 'fou6', 'nf_tables', 'nft_ct', 'nft_nat', 'nft_masq', 'nft_redir', 'nft_limit', 'nft_log'],
-  ...['nft_numgen', 'nft_hash', 'nft_reject', 'nft_reject_inet', 'nft_chain_nat', 'nft_quota', 'nft_objref'],
-  ...['nft_fib_inet', 'netlink_diag', 'tcp_diag', 'inet_diag', 'unix_diag', 'udp_diag', 'af_packet'],
-  ...['sch_netem', 'sch_tbf', 'sch_fq_codel', 'sch_ingress', 'cls_matchall', 'cls_u32', 'act_gact'],
+  ...['veth', 'dummy', 'tun', 'bridge', 'vrf', 'ipip', 'ip_gre', 'ip6_tunnel', 'ip6_gre', 'sit', 'fou', 'fou6'],
+  // Debian's User-Mode Linux has nf_tables without its IPv4 and IPv6 families, so packets are marked by iptables-legacy.
+  ...['nf_conntrack', 'nf_nat', 'iptable_filter', 'iptable_nat', 'iptable_mangle', 'ip6table_filter'],
+  ...['ip6table_nat', 'ip6table_mangle', 'xt_mark', 'xt_tcpudp', 'xt_multiport', 'xt_conntrack', 'xt_nat'],
+  ...['xt_MASQUERADE', 'xt_comment', 'xt_statistic', 'xt_ipvs', 'xt_TCPMSS', 'xt_limit', 'ipt_REJECT', 'ip6t_REJECT'],
+  ...['udp_diag', 'unix_diag', 'netlink_diag', 'sch_netem', 'sch_tbf', 'sch_ingress', 'cls_u32', 'cls_matchall'],
 ];

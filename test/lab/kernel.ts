@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { MODULES } from './kernel-modules.ts';
-import { type PartName, type Parts, labCache, requireParts } from './parts.ts';
+import { PART_VARIABLES, type PartName, type Parts, labCache, requireParts } from './parts.ts';
 
 /** `native` is a fresh network namespace of this machine's kernel; `uml` is a User-Mode Linux guest. */
 export type KernelKind = 'native' | 'uml';
@@ -91,10 +91,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 /** The script that both kinds of kernel run at the end: same folder, same command, a clean environment. */
 function writeSession(folder: string, command: readonly string[], parts: Parts, kind: KernelKind): void {
   const environment = Object.entries(parts.env).filter(
-    ([name]) =>
-      PASSED_ON.includes(name) ||
-      ['PATH', 'LD_LIBRARY_PATH', 'PYTHONPATH'].includes(name) ||
-      name.startsWith('VIPKEEPER_'),
+    ([name]) => PASSED_ON.includes(name) || PART_VARIABLES.includes(name) || name.startsWith('VIPKEEPER_'),
   );
   environment.push([INSIDE, kind], ['TMPDIR', '/run/tmp']);
   const lines = [

@@ -65,6 +65,7 @@ export const PARTS = {
   uml: { packages: ['user-mode-linux'], probes: ['linux.uml', '/usr/lib/uml/modules'] },
   iproute2: { packages: ['iproute2'], probes: ['ip', 'ss', 'tc'] },
   nftables: { packages: ['nftables'], probes: ['nft'] },
+  iptables: { packages: ['iptables'], probes: ['iptables-legacy', 'ip6tables-legacy'] },
   kmod: { packages: ['kmod'], probes: ['modprobe'] },
   curl: { packages: ['curl'], probes: ['curl'] },
   openssl: { packages: ['openssl'], probes: ['openssl'] },

@@ -1,5 +1,5 @@
 import { isPartName, PARTS } from './part-table.ts';
-import { requireParts } from './parts.ts';
+import { PART_VARIABLES, requireParts } from './parts.ts';
 
 const names = process.argv.slice(2);
 const known = names.filter(isPartName);
@@ -10,7 +10,7 @@ if (names.length === 0 || unknown.length > 0) {
   process.exitCode = 2;
 } else {
   const parts = await requireParts(known);
-  for (const name of ['PATH', 'LD_LIBRARY_PATH', 'PYTHONPATH']) {
+  for (const name of PART_VARIABLES) {
     if (parts.env[name] !== undefined) console.log(`export ${name}='${parts.env[name]}'`);
   }
 }

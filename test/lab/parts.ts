@@ -28,6 +28,8 @@ export interface Parts {
 }
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
+/** The variables by which `Parts.env` differs from this process's own environment. */
+export const PART_VARIABLES: readonly string[] = ['PATH', 'LD_LIBRARY_PATH', 'PYTHONPATH', 'XTABLES_LIBDIR'];
 const WRAPPERS = 'wrappers';
 const SYSTEM_BINARIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
@@ -186,6 +188,8 @@ function partsIn(root: string): Parts {
   const env: NodeJS.ProcessEnv = { ...process.env, PATH: joined(searched) };
   if (libraries.length > 0) env['LD_LIBRARY_PATH'] = joined([...libraries, ...listed('LD_LIBRARY_PATH')]);
   if (python.length > 0) env['PYTHONPATH'] = joined([...python, ...listed('PYTHONPATH')]);
+  const xtables = existing(triples.map((each) => join(each, 'xtables')));
+  if (xtables.length > 0) env['XTABLES_LIBDIR'] = joined(xtables);
   return {
     env,
     path: (absolute) => find(absolute, [], root) ?? absolute,
