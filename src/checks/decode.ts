@@ -6,6 +6,7 @@ import { quoteFound } from '../model/problem.ts';
 import type { FieldProblem, Validator } from '../model/validate.ts';
 import { validatorOf } from '../model/validate.ts';
 import { checkTypes } from './catalog.ts';
+import { schemaOf } from './schema.ts';
 
 const typeNames: readonly string[] = [...checkTypes.keys()];
 const validators = new Map<string, Validator<unknown>>();
@@ -19,7 +20,7 @@ function decode(record: Record<string, unknown>): Result<CheckDefinition, readon
   if (type === undefined) return err([unknownType(name)]);
   let validate = validators.get(type.type);
   if (validate === undefined) {
-    validate = validatorOf(type.schema);
+    validate = validatorOf(schemaOf(type));
     validators.set(type.type, validate);
   }
   const validated = validate(record);

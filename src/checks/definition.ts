@@ -1,12 +1,21 @@
-import Type from 'typebox';
-import type { Static, TObject, TProperties, TSchema } from 'typebox';
+import type Type from 'typebox';
+import type { Static, TObject, TProperties } from 'typebox';
 import { durationMs } from '../model/duration.ts';
-import type { FieldOptions } from '../model/fields.ts';
-import { closedObject, duration, port } from '../model/fields.ts';
+import type * as Fields from '../model/fields.ts';
 import { quoteFound } from '../model/problem.ts';
 import type { FieldProblem } from '../model/validate.ts';
 import type { CheckDefinition } from './port.ts';
 import type { Prober } from './prober.ts';
+import type { CommonRecord } from './schema.ts';
+
+/**
+ * What a check type builds its fields from. It comes as an argument because only the thread that reads records needs
+ * schemas: loading their library would cost every checking thread 15 MB.
+ */
+export type FieldBuilders = typeof Fields & { readonly Type: typeof Type };
+
+/** Fields that operators write, for one kind of check or for all. */
+export type FieldsOf<P extends TProperties> = (builders: FieldBuilders) => P;
 
 /**
  * A kind of check: what operators may write, what it means, and how it is carried out. Every check type is one of
@@ -17,8 +26,8 @@ export interface CheckType {
   readonly type: string;
   /** One paragraph for the reference: what a success proves. */
   readonly summary: string;
-  /** The whole record, defaults and descriptions included. */
-  readonly schema: TSchema;
+  /** The type's own fields, beside those that every type has. */
+  readonly fields: FieldsOf<TProperties>;
   /** A record as an operator would write it; valid. */
   readonly example: Readonly<Record<string, unknown>>;
   /** What is wrong between fields, for a record that the schema has accepted and filled in. */
@@ -29,68 +38,42 @@ export interface CheckType {
   prober(definition: CheckDefinition): Prober;
 }
 
-const MIN_INTERVAL_MS = 100;
-const MAX_INTERVAL_MS = 3_600_000;
-const MIN_TIMEOUT_MS = 10;
+/** A type's own part of its record, once accepted. */
+export type RecordOf<F extends FieldsOf<TProperties>> = Static<TObject<ReturnType<F>>>;
 
-/** The fields of every check type. */
-const commonFields = {
-  interval: boundedDuration(MIN_INTERVAL_MS, MAX_INTERVAL_MS, {
-    default: '2s',
-    description: 'From the start of one probe to the start of the next.',
-    allowed: 'a duration from "100ms" to "1h", with its unit',
-  }),
-  timeout: boundedDuration(MIN_TIMEOUT_MS, MAX_INTERVAL_MS, {
-    default: '1s',
-    description: 'A probe that is not finished after this time has failed; at most the interval.',
-    allowed: 'a duration from "10ms" up to the interval, with its unit',
-  }),
-  jitter: Type.Number({
-    minimum: 0,
-    maximum: 0.5,
-    default: 0.1,
-    description: 'Share of the interval by which each start is shifted at random, so that agents do not march in step.',
-    allowed: 'a number, 0 to 0.5',
-  }),
-  port: Type.Optional(port({ description: "The port to probe instead of the real's own." })),
-};
-type CommonRecord = Static<TObject<typeof commonFields>>;
-
-/** What `checkType` makes of a type's own part. */
+/** What `checkType` makes a check type of. */
 interface CheckTypeSpec<P extends TProperties> {
   readonly type: string;
   readonly summary: string;
-  /** The type's own fields, beside the common ones. */
-  readonly fields: P;
+  readonly fields: FieldsOf<P>;
   readonly example: Readonly<Record<string, unknown>>;
   readonly problems?: (record: Static<TObject<P>>) => readonly FieldProblem[];
-  /** The type's own part of the definition, with everything in it that its prober reads. */
+  /** The type's own part of the definition: everything that its prober reads. */
   readonly define: (record: Static<TObject<P>>) => Readonly<Record<string, unknown>>;
   readonly prober: (definition: CheckDefinition) => Prober;
 }
 
-/** Completes a type with the common fields and their rules. */
+/** Completes a type with what is common to all of them. */
 export function checkType<P extends TProperties>(spec: CheckTypeSpec<P>): CheckType {
-  const type = Type.Literal(spec.type, { description: 'The kind of check.', allowed: JSON.stringify(spec.type) });
-  const schema = closedObject({ type, ...commonFields, ...spec.fields }, { description: spec.summary });
+  const { type, summary, fields, example, prober } = spec;
   return {
-    type: spec.type,
-    summary: spec.summary,
-    schema,
-    example: spec.example,
-    prober: spec.prober,
+    type,
+    summary,
+    fields,
+    example,
+    prober,
     problems(record) {
       const own = spec.problems?.(record as Static<TObject<P>>) ?? [];
       return [...commonProblems(record as CommonRecord), ...own];
     },
     toDefinition(record) {
-      const common = record as CommonRecord;
+      const { interval, timeout, jitter, port } = record as CommonRecord;
       return {
-        type: spec.type,
-        intervalMs: durationMs(common.interval),
-        timeoutMs: durationMs(common.timeout),
-        jitter: common.jitter,
-        ...(common.port === undefined ? {} : { port: common.port }),
+        type,
+        intervalMs: durationMs(interval),
+        timeoutMs: durationMs(timeout),
+        jitter,
+        ...(port === undefined ? {} : { port }),
         ...spec.define(record as Static<TObject<P>>),
       };
     },
@@ -101,18 +84,6 @@ function commonProblems(record: CommonRecord): readonly FieldProblem[] {
   if (durationMs(record.timeout) <= durationMs(record.interval)) return [];
   const allowed = `at most the interval (${quoteFound(record.interval)})`;
   return [{ field: 'timeout', found: quoteFound(record.timeout), allowed }];
-}
-
-function boundedDuration(minMs: number, maxMs: number, options: FieldOptions) {
-  const within = (text: string): boolean => {
-    try {
-      const ms = durationMs(text);
-      return ms >= minMs && ms <= maxMs;
-    } catch {
-      return false;
-    }
-  };
-  return Type.Refine(duration(options), within, () => 'must be within bounds');
 }
 
 /** The port that a probe goes to: the definition's own, or else the real's. */

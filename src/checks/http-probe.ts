@@ -1,15 +1,12 @@
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
-import Type from 'typebox';
-import type { Static, TObject } from 'typebox';
 import type { FieldProblem } from '../model/validate.ts';
-import { choice } from '../model/fields.ts';
 import { quoteFound } from '../model/problem.ts';
+import type { FieldBuilders, RecordOf } from './definition.ts';
 import type { CheckDefinition } from './port.ts';
 import type { Endpoint, ProbeContext, Prober } from './prober.ts';
-import { Attempt } from './prober.ts';
+import { Attempt, hostText } from './prober.ts';
 
 /* What the http and https checks share: their fields, and everything above the connection. */
 
@@ -24,7 +21,7 @@ const OWN_HEADERS = ['host', 'connection', 'content-length', 'transfer-encoding'
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 
-export const httpFields = {
+export const httpFields = ({ Type, choice }: FieldBuilders) => ({
   path: Type.String({
     pattern: '^/[\\x21-\\x7e]*$',
     maxLength: 2_000,
@@ -72,8 +69,8 @@ export const httpFields = {
       allowed: 'a list of status codes and ranges, such as ["200-299", "401"]',
     },
   ),
-};
-type HttpRecord = Static<TObject<typeof httpFields>>;
+});
+type HttpRecord = RecordOf<typeof httpFields>;
 
 /** The part of a definition that is the same for http and https. */
 export interface HttpDefinition extends CheckDefinition {
@@ -111,8 +108,16 @@ function isOrderedRange(text: string): boolean {
  */
 export type Dial = (endpoint: Endpoint, context: ProbeContext, attempt: Attempt) => Socket | undefined;
 
-/** @param usualPort the scheme's port, which the Host header leaves out */
-export function httpProber(definition: HttpDefinition, usualPort: number, dial: Dial): Prober {
+/**
+ * @param usualPort the scheme's port, which the Host header leaves out
+ * @param close what becomes of the connection after a whole answer
+ */
+export function httpProber(
+  definition: HttpDefinition,
+  usualPort: number,
+  dial: Dial,
+  close: (socket: Socket) => void,
+): Prober {
   const { timeoutMs, path, method, status } = definition;
   const ranges = status.map((text) => {
     const [first = '', last = first] = text.split('-');
@@ -132,9 +137,14 @@ export function httpProber(definition: HttpDefinition, usualPort: number, dial: 
         headers: { Host: definition.host ?? hostHeader(endpoint, usualPort), ...headers },
         maxHeaderSize: MAX_HEADER_BYTES,
       });
-      attempt.holds(() => message.destroy());
+      let answer: IncomingMessage | undefined;
+      attempt.holds(() => {
+        if (answer?.complete === true) close(socket);
+        message.destroy();
+      });
       message.on('error', (error) => attempt.fail(error));
       message.on('response', (response) => {
+        answer = response;
         const code = response.statusCode ?? 0;
         if (ranges.some(({ first, last }) => first <= code && code <= last)) drain(response, attempt, String(code));
         else attempt.reject(`status ${code}, wanted ${wanted}`);
@@ -151,11 +161,12 @@ function drain(response: IncomingMessage, attempt: Attempt, cause: string): void
     received += chunk.length;
     if (received > MAX_BODY_BYTES) attempt.succeed(cause);
   });
-  response.on('end', () => attempt.succeed(cause));
+  // Ahead of the listener by which Node closes the connection in its own way.
+  response.prependListener('end', () => attempt.succeed(cause));
   response.on('error', (error) => attempt.fail(error));
 }
 
 function hostHeader({ address, port }: Endpoint, usualPort: number): string {
-  const host = isIP(address) === 6 ? `[${address}]` : address;
+  const host = hostText(address);
   return port === usualPort ? host : `${host}:${port}`;
 }

@@ -1,6 +1,6 @@
+import { isIP } from 'node:net';
 import type { Cancel, Clock } from '../core/ports.ts';
 import type { IpAddress } from '../model/address.ts';
-import { formatEndpoint } from '../model/address.ts';
 import type { ProbeOutcome } from './outcome.ts';
 import { outcomeOfError } from './outcome.ts';
 import type { TrustStore } from './trust.ts';
@@ -8,6 +8,15 @@ import type { TrustStore } from './trust.ts';
 export interface Endpoint {
   readonly address: IpAddress;
   readonly port: number;
+}
+
+/** An address as it stands in front of a port. (Not from model/address: that loads a library for 8 MB in each thread.) */
+export function hostText(address: IpAddress): string {
+  return isIP(address) === 6 ? `[${address}]` : address;
+}
+
+export function endpointText({ address, port }: Endpoint): string {
+  return `${hostText(address)}:${port}`;
 }
 
 /** What probes need from where they run. */
@@ -36,7 +45,7 @@ export class Attempt {
 
   constructor(clock: Clock, endpoint: Endpoint, timeoutMs: number, resolve: (outcome: ProbeOutcome) => void) {
     this.#clock = clock;
-    this.#endpoint = formatEndpoint(endpoint.address, endpoint.port);
+    this.#endpoint = endpointText(endpoint);
     this.#timeoutMs = timeoutMs;
     this.#resolve = resolve;
     this.#startedAt = clock.monotonic();

@@ -1,7 +1,6 @@
 import { describeError } from '../core/errors.ts';
 import type { Cancel, Clock, Random } from '../core/ports.ts';
 import { assertNever } from '../core/result.ts';
-import { formatEndpoint } from '../model/address.ts';
 import type { CheckType } from './definition.ts';
 import { jitterOf } from './definition.ts';
 import { LoopWatch } from './loop-watch.ts';
@@ -9,6 +8,7 @@ import type { ProbeOutcome } from './outcome.ts';
 import { formatMs } from './outcome.ts';
 import type { CheckDefinition } from './port.ts';
 import type { Endpoint, ProbeContext, Prober } from './prober.ts';
+import { endpointText } from './prober.ts';
 import type { FromShard, JudgeSpec, Notice, ShardCounts, ToShard } from './protocol.ts';
 import { BATCH_LIMIT } from './protocol.ts';
 import type { Recurring, SchedulerLimits } from './scheduler.ts';
@@ -190,7 +190,7 @@ export class Shard {
     try {
       outcome = this.#believable(await probe.prober(probe.endpoint, this.#context), probe, startedAt);
     } catch (error) {
-      const target = formatEndpoint(probe.endpoint.address, probe.endpoint.port);
+      const target = endpointText(probe.endpoint);
       this.#complain('error', 'a probe broke', { target, error: describeError(error) });
       outcome = { kind: 'notRun', cause: `defect in the check: ${describeError(error)}` };
     }

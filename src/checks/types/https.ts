@@ -1,7 +1,5 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect } from 'node:tls';
-import Type from 'typebox';
-import { flag, secret } from '../../model/fields.ts';
 import type { FieldProblem } from '../../model/validate.ts';
 import { checkType } from '../definition.ts';
 import type { Dial, HttpDefinition } from '../http-probe.ts';
@@ -19,24 +17,27 @@ export const httpsCheck = checkType({
   summary:
     "Makes a TLS connection to the real's own address, sends one HTTP/1.1 request and compares the status code. The " +
     'certificate is not verified unless the check asks for it, since reals often carry internal ones.',
-  fields: {
-    ...httpFields,
-    sni: Type.Optional(
-      Type.String({
-        pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$',
-        description: 'Server name of the TLS handshake. Default: "host", if that is a name and not an address.',
-        allowed: 'a host name',
+  fields: (builders) => {
+    const { Type, flag, secret } = builders;
+    return {
+      ...httpFields(builders),
+      sni: Type.Optional(
+        Type.String({
+          pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$',
+          description: 'Server name of the TLS handshake. Default: "host", if that is a name and not an address.',
+          allowed: 'a host name',
+        }),
+      ),
+      verify: flag({
+        default: false,
+        description: 'Verify the certificate: its chain, its dates, and that it names "sni", "host" or the address.',
       }),
-    ),
-    verify: flag({
-      default: false,
-      description: 'Verify the certificate: its chain, its dates, and that it names "sni", "host" or the address.',
-    }),
-    ca: Type.Optional(
-      secret({ description: 'Certificates (PEM) that "verify" trusts instead of the well-known authorities.' }),
-    ),
-    certificate: Type.Optional(secret({ description: 'Client certificate (PEM) to show to the real; with "key".' })),
-    key: Type.Optional(secret({ description: 'Private key (PEM) of "certificate".' })),
+      ca: Type.Optional(
+        secret({ description: 'Certificates (PEM) that "verify" trusts instead of the well-known authorities.' }),
+      ),
+      certificate: Type.Optional(secret({ description: 'Client certificate (PEM) to show to the real; with "key".' })),
+      key: Type.Optional(secret({ description: 'Private key (PEM) of "certificate".' })),
+    };
   },
   example: { type: 'https', path: '/healthz', host: 'www.example.org', interval: '2s', timeout: '1s' },
   problems: (record) => [...httpProblems(record), ...tlsProblems(record)],
@@ -50,7 +51,7 @@ export const httpsCheck = checkType({
   }),
   prober(definition) {
     const https = definition as HttpsDefinition;
-    return httpProber(https, HTTPS_PORT, tlsDial(https));
+    return httpProber(https, HTTPS_PORT, tlsDial(https), (socket) => socket.destroySoon());
   },
 });
 
