@@ -1,0 +1,72 @@
+import { EXIT_CODES } from '../core/exit-codes.ts';
+import { BOOTSTRAP_ENV, DEFAULT_BOOTSTRAP } from './bootstrap-access.ts';
+
+/** Command lines with what they are for. */
+type Examples = readonly (readonly [command: string, purpose: string])[];
+
+export const DESCRIPTION =
+  'A load-balancer agent for Linux. It takes VIPs, services, reals and checks from ZooKeeper, etcd or a directory ' +
+  'of JSON files, programs IPVS, checks the reals, writes their health back, and announces healthy VIPs by BGP. ' +
+  'Operators change records in the store; there is no configuration file to distribute.';
+
+export const MAIN_EXAMPLES: Examples = [
+  ['vipkeeper agent', 'run the agent'],
+  ['vipkeeper status', 'what it knows and does'],
+  ['vipkeeper ls -r', 'every record of the store'],
+  [`vipkeeper set config/services/web/reals/a '{"address": "10.0.0.11", "port": 8443}'`, 'add a real'],
+];
+
+export const STATUS_EXAMPLES: Examples = [
+  ['vipkeeper status', 'the agent of this machine'],
+  ['vipkeeper status --api http://10.0.0.1:8370', 'another one'],
+  [`vipkeeper status --json | jq '.services[].reals[] | select(.verdict != "up")'`, 'reals that are not up'],
+];
+
+export const GET_EXAMPLES: Examples = [
+  ['vipkeeper get config/services/web', 'the record as it was written'],
+  ['vipkeeper get state/health/web/lb1', "one agent's view of the service"],
+  ['vipkeeper get --json config/services/web', 'with its revisions'],
+];
+
+export const SET_EXAMPLES: Examples = [
+  [`vipkeeper set config/vips/web '{"addresses": ["203.0.113.10"]}'`, 'from the command line'],
+  ['vipkeeper set config/services/web @web.json', 'from a file'],
+  [
+    `vipkeeper get config/services/web | jq '.scheduler = "rr"' | vipkeeper set config/services/web -`,
+    'change one field',
+  ],
+  [
+    `vipkeeper set config/drains/chg-1 '{"target": "web/a", "by": "ana", "why": "kernel upgrade"}'`,
+    'drain a real gently',
+  ],
+];
+
+export const RM_EXAMPLES: Examples = [
+  ['vipkeeper rm config/drains/chg-1', 'end a drain'],
+  ['vipkeeper rm --recursive config/services/web', 'a service and its reals'],
+];
+
+export const LS_EXAMPLES: Examples = [
+  ['vipkeeper ls config/services', 'the services'],
+  ['vipkeeper ls -l -r', 'everything, with revisions'],
+  ['vipkeeper ls -r state', 'what agents say'],
+];
+
+export const SIGNALS = `Signals:
+  SIGTERM, SIGINT  stop: withdraw the routes, tell the peers (Cease), keep the kernel table
+  SIGUSR1          leave for a restart: peers keep the routes (BGP graceful restart), nothing is withdrawn`;
+
+export const RESTART_NOTE = `The agent is found by the lock in its state directory and gets SIGUSR1. Peers keep its routes for the time of
+"bgp.gracefulRestart", the kernel keeps forwarding, and the agent that comes up next adopts both. This command does
+not start it: the service manager does (see packaging/vipkeeper.service).`;
+
+export function exampleText(examples: Examples): string {
+  const lines = examples.map(([command, purpose]) => `  # ${purpose}\n  ${command}`);
+  return ['Examples:', ...lines].join('\n');
+}
+
+export function surroundingsText(): string {
+  const codes = Object.values(EXIT_CODES).map(({ code, meaning }) => `  ${code}  ${meaning}`);
+  return `Environment:\n  ${BOOTSTRAP_ENV}  the bootstrap file, where --bootstrap does not name one (else ${DEFAULT_BOOTSTRAP})\n
+Exit codes:\n${codes.join('\n')}`;
+}

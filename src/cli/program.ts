@@ -1,0 +1,134 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { BOOTSTRAP_ENV, DEFAULT_BOOTSTRAP } from './bootstrap-access.ts';
+import type { ListOptions, ReadOptions } from './commands/read-records.ts';
+import { getRecord, listRecords } from './commands/read-records.ts';
+import { restartAgent } from './commands/restart-agent.ts';
+import type { StatusOptions } from './commands/show-status.ts';
+import { showStatus } from './commands/show-status.ts';
+import type { RemoveOptions, SetOptions } from './commands/write-records.ts';
+import { removeRecord, setRecord } from './commands/write-records.ts';
+import * as help from './help-texts.ts';
+import type { CliContext } from './io.ts';
+
+const HELP_WIDTH = 110;
+
+type BootstrapOption = { readonly bootstrap: string };
+
+/**
+ * The whole command line. Nothing happens before it is parsed.
+ * @param done takes the exit code of a command that has one of its own
+ */
+export function buildProgram(context: CliContext, done: (exitCode: number) => void): Command {
+  const { io } = context;
+  const program = new Command('vipkeeper')
+    .description(help.DESCRIPTION)
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text),
+      getOutHelpWidth: () => HELP_WIDTH,
+      getErrHelpWidth: () => HELP_WIDTH,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError('(--help shows what is possible)')
+    .version(context.deps.version, '--version', 'print the version')
+    .exitOverride()
+    .helpCommand('help [COMMAND]', 'show the help of a command')
+    .addHelpText('after', `\n${help.exampleText(help.MAIN_EXAMPLES)}\n\n${help.surroundingsText()}`);
+  addAgentCommands(program, context, done);
+  addReadingCommands(program, context);
+  addWritingCommands(program, context);
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => io.out(`${context.deps.version}\n`));
+  return program;
+}
+
+function addAgentCommands(program: Command, context: CliContext, done: (exitCode: number) => void): void {
+  program
+    .command('agent')
+    .description('run the agent in the foreground until it is told to stop')
+    .addOption(bootstrapOption(context))
+    .addHelpText('after', `\n${help.SIGNALS}`)
+    .action(async ({ bootstrap }: BootstrapOption) => done(await context.deps.runAgent(bootstrap)));
+  program
+    .command('status')
+    .description('show what the running agent knows and does')
+    .addOption(bootstrapOption(context))
+    .option('--api <URL>', 'ask the agent at this address, not the one that the bootstrap file names', parseApiUrl)
+    .option('--json', 'the whole read model, as /v1/status gives it')
+    .addHelpText('after', `\n${help.exampleText(help.STATUS_EXAMPLES)}`)
+    .action((options: StatusOptions) => showStatus(context, options));
+  program
+    .command('restart')
+    .description('let the running agent leave so that it can be started again; traffic and routes stay')
+    .addOption(bootstrapOption(context))
+    .addHelpText('after', `\n${help.RESTART_NOTE}`)
+    .action((options: BootstrapOption) => restartAgent(context, options));
+}
+
+function addReadingCommands(program: Command, context: CliContext): void {
+  program
+    .command('get')
+    .description('print a record of the store')
+    .argument('<PATH>', 'path under the root, such as config/services/web')
+    .addOption(bootstrapOption(context))
+    .option('--json', 'with its revisions: {"path", "created", "modified", "value"}')
+    .addHelpText('after', `\n${help.exampleText(help.GET_EXAMPLES)}`)
+    .action((path: string, options: ReadOptions) => getRecord(context, path, options));
+  program
+    .command('ls')
+    .description('list records of the store, one path a line; a slash at the end: there is more below')
+    .argument('[PATH]', 'path under the root', 'config')
+    .addOption(bootstrapOption(context))
+    .option('-r, --recursive', 'everything below it, not only the next level')
+    .option('-l, --long', 'with sizes and revisions')
+    .option('--json', 'with revisions and values')
+    .addHelpText('after', `\n${help.exampleText(help.LS_EXAMPLES)}`)
+    .action((path: string, options: ListOptions) => listRecords(context, path, options));
+}
+
+function addWritingCommands(program: Command, context: CliContext): void {
+  const expect = new Option('--expect <REVISION>', 'only if "modified" is still this (get --json); 0 = only if new');
+  program
+    .command('set')
+    .description('write a record, if it is valid together with all others')
+    .argument('<PATH>', 'path under the root, such as config/services/web')
+    .argument('[VALUE]', 'JSON, @FILE, or - for standard input (the default when something is piped in)')
+    .addOption(bootstrapOption(context))
+    .addOption(expect.argParser(parseRevision))
+    .option('--dry-run', 'validate only')
+    .option('--no-validate', 'write it even if it is not valid: agents report it, and keep the last good version')
+    .addHelpText('after', `\n${help.exampleText(help.SET_EXAMPLES)}`)
+    .action((path: string, value: string | undefined, options: SetOptions) => setRecord(context, path, value, options));
+  program
+    .command('rm')
+    .description('delete a record, if all others are valid without it')
+    .argument('<PATH>', 'path under the root, such as config/services/web')
+    .addOption(bootstrapOption(context))
+    .option('-r, --recursive', 'also everything below it, such as the reals of a service')
+    .option('--dry-run', 'validate, and say what would be deleted')
+    .option('--no-validate', 'delete it even if other records still refer to it')
+    .addHelpText('after', `\n${help.exampleText(help.RM_EXAMPLES)}`)
+    .action((path: string, options: RemoveOptions) => removeRecord(context, path, options));
+}
+
+function bootstrapOption({ io }: CliContext): Option {
+  const fromEnvironment = io.env[BOOTSTRAP_ENV];
+  const path = fromEnvironment === undefined || fromEnvironment === '' ? DEFAULT_BOOTSTRAP : fromEnvironment;
+  return new Option('--bootstrap <FILE>', 'the bootstrap file').default(path);
+}
+
+function parseRevision(text: string): bigint {
+  if (/^[0-9]{1,20}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError('A revision is a whole number, as get --json shows it.');
+}
+
+function parseApiUrl(text: string): URL {
+  if (URL.canParse(text)) {
+    const url = new URL(text);
+    if (url.protocol === 'http:' || url.protocol === 'https:') return url;
+  }
+  throw new InvalidArgumentError('An address is such as http://127.0.0.1:8370.');
+}

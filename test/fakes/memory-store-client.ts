@@ -1,0 +1,62 @@
+import { CodedError } from '../../src/core/errors.ts';
+import type { Result } from '../../src/core/result.ts';
+import { err, ok } from '../../src/core/result.ts';
+import type { StoreClient, StoreRecord, WriteOp } from '../../src/sources/source.ts';
+
+/** A store for operators with the rules of the real ones: revisions, all or nothing, no delete above other records. */
+export class MemoryStoreClient implements StoreClient {
+  readonly records = new Map<string, StoreRecord>();
+  closed = false;
+  /** Runs before the next write: the moment at which somebody else may be quicker. */
+  beforeWrite: () => void = () => undefined;
+  #revision = 0n;
+
+  /** Writes as another client would. */
+  put(path: string, value: unknown): void {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    this.#put(this.records, path, Buffer.from(text));
+  }
+
+  text(path: string): string | undefined {
+    const record = this.records.get(path);
+    return record === undefined ? undefined : new TextDecoder().decode(record.bytes);
+  }
+
+  get(path: string): Promise<Result<StoreRecord | null, CodedError>> {
+    return Promise.resolve(ok(this.records.get(path) ?? null));
+  }
+
+  list(prefix: string): Promise<Result<readonly StoreRecord[], CodedError>> {
+    const inside = ({ path }: StoreRecord): boolean => path === prefix || path.startsWith(`${prefix}/`);
+    return Promise.resolve(ok([...this.records.values()].filter(inside)));
+  }
+
+  write(ops: readonly WriteOp[]): Promise<Result<void, CodedError>> {
+    this.beforeWrite();
+    const draft = new Map(this.records);
+    for (const op of ops) {
+      const current = draft.get(op.path);
+      if (op.expected !== undefined && op.expected !== (current?.modified ?? null)) return refuse(op.path);
+      if (op.kind === 'put') this.#put(draft, op.path, op.bytes);
+      else if ([...draft.keys()].some((path) => path.startsWith(`${op.path}/`))) return refuse(op.path);
+      else draft.delete(op.path);
+    }
+    this.records.clear();
+    for (const [path, record] of draft) this.records.set(path, record);
+    return Promise.resolve(ok(undefined));
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    return Promise.resolve();
+  }
+
+  #put(records: Map<string, StoreRecord>, path: string, bytes: Uint8Array): void {
+    const modified = ++this.#revision;
+    records.set(path, { path, bytes, created: records.get(path)?.created ?? modified, modified });
+  }
+}
+
+function refuse(path: string): Promise<Result<void, CodedError>> {
+  return Promise.resolve(err(new CodedError('STORE_CONFLICT', `${path} was changed by somebody else`)));
+}

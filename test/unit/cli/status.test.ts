@@ -1,0 +1,166 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Api } from '../../../src/api/server.ts';
+import { createApi } from '../../../src/api/server.ts';
+import { MetricsRegistry } from '../../../src/api/metrics.ts';
+import { statusPage } from '../../../src/cli/status-page.ts';
+import { silentLog } from '../../../src/core/ports.ts';
+import type { StatusView } from '../../../src/model/status.ts';
+import { freePort } from '../../lab/free-port.ts';
+import { realView, serviceView, statusView } from '../../fakes/status-view.ts';
+import { harness } from './cli-harness.ts';
+
+const closers: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+async function startApi(status: StatusView): Promise<string> {
+  const api: Api = createApi({
+    status: () => status,
+    log: silentLog,
+    metrics: new MetricsRegistry(),
+    listen: { host: '127.0.0.1', port: 0 },
+    version: '1.2.3',
+  });
+  closers.push(() => api.stop());
+  return (await api.start()).address ?? '';
+}
+
+async function startServer(body: string, code = 200): Promise<string> {
+  const port = await freePort();
+  const server: Server = createServer((_request, reply) => void reply.writeHead(code).end(body));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  closers.push(() => new Promise((resolve) => server.close(resolve)));
+  return `http://127.0.0.1:${port}`;
+}
+
+describe('the status page', () => {
+  it('shows the agent, its store, its configuration and everything below', () => {
+    expect(statusPage(statusView())).toBe(`agent   lb1, vipkeeper 1.2.3, pid 4242, up for 1h 2m
+ready   yes
+store   zookeeper: connected to zk1:2181 for 1h 2m, session 0x100000000000001
+config  sha256:aaaaaaaaaaaa from the store, confirmed by the store 1s ago (zxid 0x100000012)
+kernel  ipvs: 2 services, 4 destinations of ours; 1 services of others; 17 operations, 1 repairs
+
+PROBLEMS (1)
+  config/services/mail: match.ports[0]: found "smtp", allowed a port or a range (last good version stays)
+
+HELD for 1m 3s: 40 of 100 services lost within 10m
+  would take away: mail, dns
+  to let it pass: vipkeeper set config/approvals/${'b'.repeat(64)} '{"by": "YOU", "why": "…"}'
+  or mend the store, so that nothing is lost
+
+DRAINS (1)
+  chg-1: web-https/b by ana: kernel upgrade
+
+VIP  ADDRESSES                   INTERFACE  ADVERTISED  WHY
+web  203.0.113.10, 2001:db8::10  lo         yes         web-https holds its quorum
+
+SERVICE web-https on web, wlc: quorum held (1 of 2 reals up, 1 wanted)
+  REAL  TARGET          STATE    VERDICT    FOR   WEIGHT  ACTIVE  INACT  CAUSE
+  a     10.0.0.11:8443  enabled  up       1h 2m       10       4      2  https-ok: 200 in 3 ms
+  b     10.0.0.12:8443  enabled  down     1h 2m  0 of 10       4      2  https-ok: status 503, wanted 200-299
+
+PEER  ADDRESS      AS  STATE          FOR  ANNOUNCED  FLAPS  LAST ERROR
+tor1  10.1.0.1  65000  established  1h 1m          2      3  -
+`);
+  });
+
+  it('says why an agent is not ready, where its configuration is from, and what is held', () => {
+    const { configuration, store } = statusView();
+    const page = statusPage(
+      statusView({
+        ready: false,
+        notReady: ['the store is unreachable for 40 s', 'the kernel refused 1 operation'],
+        store: {
+          ...store,
+          state: 'connecting',
+          server: null,
+          session: null,
+          publishing: 'no session',
+          lastError: 'ECONNREFUSED',
+        },
+        configuration: { ...configuration, origin: 'last-known-good', seenRevision: `sha256:${'b'.repeat(64)}` },
+        kernel: { ...statusView().kernel, failures: ['add service tcp 203.0.113.10:443: EPERM'] },
+      }),
+    );
+    expect(page).toContain('ready   NO\n        because the store is unreachable for 40 s\n        because the kernel');
+    expect(page).toContain(
+      'store   zookeeper: connecting for 1h 2m; last error: ECONNREFUSED\n        health is not published: no session',
+    );
+    expect(page).toContain('from the last-known-good file');
+    expect(page).toContain('the store has sha256:bbbbbbbbbbbb: held by the guard, see below');
+    expect(page).toContain('REFUSED BY THE KERNEL\n  add service tcp 203.0.113.10:443: EPERM');
+  });
+
+  it('shows an agent that knows nothing yet', () => {
+    const { configuration } = statusView();
+    const nothing = { ...configuration, acceptedRevision: null, seenRevision: null, position: null, ageSeconds: null };
+    const empty = { problems: [], holds: [], drains: [], vips: [], services: [], peers: [] };
+    const page = statusPage(statusView({ ...empty, configuration: nothing }));
+    expect(page.split('\n')).toHaveLength(6);
+    expect(page).toContain('config  none yet');
+  });
+
+  it('never lets a real or a record write to the terminal', () => {
+    const cause = 'status 200 \u001b]0;pwned\u0007\u001b[2J\r\nready   yes\u009b31m';
+    const page = statusPage(statusView({ services: [serviceView('web', [realView('a', { cause })])] }));
+    expect(page).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    expect(page).not.toContain('\nready   yes\uFFFD');
+  });
+
+  it('marks what is kept although it fails, and what is unusual about a service', () => {
+    const real = realView('a', { verdict: 'down', kept: true });
+    const service = serviceView('web', [real], { state: 'drain', quorum: 'lost', quorumCause: 'none up', sorry: true });
+    const page = statusPage(statusView({ services: [service, serviceView('empty', [])] }));
+    expect(page).toContain('SERVICE web on web, wlc, drain: quorum lost (none up), the sorry server takes the traffic');
+    expect(page).toContain('down, kept');
+    expect(page).toContain('  no reals\n');
+  });
+});
+
+describe('status', () => {
+  it('asks the agent and shows the page, or the model itself', async () => {
+    const url = await startApi(statusView());
+    const page = await harness().run('status', '--api', url);
+    expect(page).toEqual({ exitCode: 0, out: statusPage(statusView()), err: '' });
+    const json = await harness().run('status', '--json', '--api', url);
+    expect(JSON.parse(json.out)).toEqual(statusView());
+  });
+
+  it('finds the agent by the bootstrap file', async () => {
+    const { port } = new URL(await startApi(statusView()));
+    const base = { agent: 'lb1', store: { directory: { path: '/nowhere' } }, root: '/vipkeeper', stateDir: '/nowhere' };
+    const settings = { ...base, log: { level: 'info' as const }, checkWorkers: 1 };
+    const load = (listen: string | null) => () => ({ ok: true as const, value: { ...settings, api: { listen } } });
+    expect(await harness({ loadBootstrap: load(`0.0.0.0:${port}`) }).run('status')).toMatchObject({ exitCode: 0 });
+    const off = await harness({ loadBootstrap: load(null) }).run('status');
+    expect(off.exitCode).toBe(1);
+    expect(off.err).toContain('the API is off');
+  });
+
+  it('says that no agent answers', async () => {
+    const outcome = await harness().run('status', '--api', `http://127.0.0.1:${await freePort()}`);
+    expect(outcome.exitCode).toBe(1);
+    expect(outcome.err).toMatch(/^vipkeeper: no agent answers at http:\/\/127\.0\.0\.1:[0-9]+: .*ECONNREFUSED/);
+  });
+
+  it.each([
+    ['<html>', 200, 'does not answer with JSON'],
+    ['{"hello": 1}', 200, 'does not answer with a status'],
+    ['{"error":{"code":"INTERNAL","message":"oh"}}', 500, 'answers 500'],
+  ])('does not take %s with %d for a status', async (body, code, message) => {
+    const outcome = await harness().run('status', '--api', await startServer(body, code));
+    expect(outcome.exitCode).toBe(1);
+    expect(outcome.err).toContain(message);
+  });
+
+  it('refuses an address that is not one', async () => {
+    for (const text of ['not a url', 'file:///etc/passwd']) {
+      expect(await harness().run('status', '--api', text)).toMatchObject({ exitCode: 2 });
+    }
+  });
+});
