@@ -1,0 +1,255 @@
+import { describeError } from '../core/errors.ts';
+import { Backoff } from '../core/backoff.ts';
+import { Coalescer } from '../core/coalescer.ts';
+import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
+import type { RecordDecoder } from '../model/decode.ts';
+import type { Problem } from '../model/problem.ts';
+import type { RawRecord } from '../model/record-set.ts';
+import type { Source, StoreSnapshot } from '../sources/source.ts';
+import { desiredState } from './desired.ts';
+import type { Desired } from './desired-state.ts';
+import { guard, losses } from './guard.ts';
+import type { GuardWindow, Hold } from './guard.ts';
+import type { LastKnownGood, LastKnownGoodFile } from './last-known-good.ts';
+
+export type Origin = 'none' | 'store' | 'last-known-good';
+
+/** What the intake knows; plain facts for the status page. Times are wall-clock milliseconds. */
+export interface IntakeView {
+  readonly origin: Origin;
+  readonly seenRevision: string | null;
+  readonly position: string | null;
+  /** When the accepted set last changed. */
+  readonly acceptedAt: number | null;
+  /** When the store last confirmed what is accepted. */
+  readonly confirmedAt: number | null;
+  readonly problems: readonly Problem[];
+  readonly hold: Hold | null;
+  /** Why the last look at the store failed; null = it did not. */
+  readonly failure: string | null;
+}
+
+export interface IntakeOptions {
+  readonly agent: string;
+  /** At the start the store gets this long before the last known good is put in force. */
+  readonly storeWaitMs: number;
+}
+
+interface IntakeDeps {
+  readonly source: Source;
+  readonly decoder: RecordDecoder;
+  readonly file: LastKnownGoodFile;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Losses are judged once the store has been quiet for this long, so that a recursive delete is judged as one, */
+const GATHER_MS = 300;
+/** but no later than this after the first one was seen. */
+const GATHER_MAX_MS = 2_000;
+/** The last-known-good file is written this long after a change: an edit need not wait for a disk. */
+const SAVE_AFTER_MS = 500;
+
+/**
+ * The way from the store to the accepted configuration: snapshot, decode, desired, guard. It is the only one to
+ * replace what is accepted, and the last-known-good file follows it.
+ */
+export class ConfigIntake {
+  readonly #options: IntakeOptions;
+  readonly #deps: IntakeDeps;
+  readonly #backoff: Backoff;
+  readonly #loop: Coalescer;
+  readonly #listeners = new Set<() => void>();
+  readonly #unsubscribe: Unsubscribe[] = [];
+  readonly #abort = new AbortController();
+  #accepted: Desired | null = null;
+  #inForce = false;
+  #good: ReadonlyMap<string, RawRecord> = new Map();
+  #window: GuardWindow;
+  #view: IntakeView;
+  #lossSeenAt: number | null = null;
+  #changedAt = -Infinity;
+  #retry: Cancel | null = null;
+  #saving: Cancel | null = null;
+  #waiting: Cancel | null = null;
+
+  constructor(options: IntakeOptions, deps: IntakeDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#backoff = new Backoff({ firstMs: 200, maxMs: 10_000, factor: 2, jitter: 0.25 }, deps.random);
+    this.#loop = new Coalescer(
+      () => this.#look(),
+      (error) => deps.log.error({ error: describeError(error) }, 'looking at the store failed'),
+    );
+    this.#window = { losses: [] };
+    this.#view = {
+      origin: 'none',
+      seenRevision: null,
+      position: null,
+      acceptedAt: null,
+      confirmedAt: null,
+      problems: [],
+      hold: null,
+      failure: null,
+    };
+  }
+
+  /** Starts to follow the source. `saved` is what the last-known-good file held, null if there was none. */
+  start(saved: LastKnownGood | null): void {
+    if (saved !== null) this.#restore(saved);
+    this.#unsubscribe.push(
+      this.#deps.source.onChange(() => {
+        this.#changedAt = this.#deps.clock.monotonic();
+        this.#loop.poke();
+      }),
+    );
+    if (saved !== null) {
+      this.#waiting = this.#deps.clock.after(this.#options.storeWaitMs, () => this.#fallBack(saved));
+    }
+    this.#loop.poke();
+  }
+
+  /** What is in force; null until the store or the last known good has given something. */
+  accepted(): Desired | null {
+    return this.#inForce ? this.#accepted : null;
+  }
+
+  view(): IntakeView {
+    return this.#view;
+  }
+
+  /** Called when `accepted()` or `view()` may answer something new. */
+  onChange(poke: () => void): Unsubscribe {
+    this.#listeners.add(poke);
+    return () => void this.#listeners.delete(poke);
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#abort.abort();
+    this.#retry?.();
+    this.#waiting?.();
+    await this.#loop.stop();
+    if (this.#saving !== null) this.#save();
+  }
+
+  #restore(saved: LastKnownGood): void {
+    this.#accepted = saved.desired;
+    this.#good = saved.good;
+    this.#window = saved.window;
+    this.#update({ hold: saved.hold, position: saved.position, confirmedAt: saved.confirmedAt });
+  }
+
+  #fallBack(saved: LastKnownGood): void {
+    if (this.#inForce) return;
+    this.#inForce = true;
+    const age = Math.max(0, Math.round((this.#deps.clock.now() - saved.confirmedAt) / 1000));
+    this.#deps.log.warn({ ageSeconds: age }, 'the store does not answer: starting from the last known good');
+    this.#update({ origin: 'last-known-good', acceptedAt: saved.confirmedAt });
+    this.#notify();
+  }
+
+  async #look(): Promise<void> {
+    this.#retry?.();
+    this.#retry = null;
+    const snapshot = await this.#deps.source.snapshot(this.#abort.signal);
+    if (this.#abort.signal.aborted) return;
+    if (!snapshot.ok) {
+      const failure = describeError(snapshot.error);
+      if (failure !== this.#view.failure) this.#deps.log.warn({ error: failure }, 'the store cannot be read');
+      this.#update({ failure });
+      this.#lookAgainIn(this.#backoff.next());
+      this.#notify();
+      return;
+    }
+    this.#backoff.reset();
+    this.#judge(snapshot.value);
+    this.#notify();
+  }
+
+  #judge(snapshot: StoreSnapshot): void {
+    const { clock } = this.#deps;
+    const decoded = this.#deps.decoder.decode(snapshot.records, this.#good);
+    const seen = { seenRevision: decoded.revision, position: snapshot.position, failure: null };
+    if (!snapshot.rootExists && this.#accepted === null) {
+      this.#update({ ...seen, seenRevision: null, problems: [] });
+      return;
+    }
+    const built = desiredState(decoded.records, this.#options.agent, this.#accepted, decoded.revision);
+    const problems = [...decoded.problems, ...built.problems];
+    const settled = this.#settled(built.desired);
+    const verdict = guard({
+      accepted: this.#accepted,
+      candidate: built.desired,
+      rootExists: snapshot.rootExists,
+      approvals: new Set(decoded.records.approvals.keys()),
+      window: this.#window,
+      hold: this.#view.hold,
+      settled,
+      now: clock.now(),
+    });
+    this.#reportHold(verdict.hold);
+    const changed = !this.#inForce || JSON.stringify(verdict.accepted) !== JSON.stringify(this.#accepted);
+    if (changed) this.#deps.log.info({ revision: verdict.accepted.revision, ...seen }, 'configuration accepted');
+    this.#waiting?.();
+    this.#inForce = true;
+    this.#accepted = verdict.accepted;
+    this.#window = verdict.window;
+    this.#good = decoded.good;
+    const acceptedAt = changed ? clock.now() : this.#view.acceptedAt;
+    const confirmed = { origin: 'store', confirmedAt: clock.now(), acceptedAt } as const;
+    this.#update({ ...seen, ...confirmed, problems, hold: verdict.hold });
+    this.#saving ??= clock.after(SAVE_AFTER_MS, () => this.#save());
+  }
+
+  /** Whether losses may be judged now. If not, another look is arranged for when the store may be quiet. */
+  #settled(candidate: Desired): boolean {
+    const now = this.#deps.clock.monotonic();
+    if (this.#accepted === null || losses(this.#accepted, candidate).length === 0) {
+      this.#lossSeenAt = null;
+      return true;
+    }
+    this.#lossSeenAt ??= now;
+    const quietAt = Math.max(this.#changedAt, this.#lossSeenAt) + GATHER_MS;
+    const judgeAt = Math.min(quietAt, this.#lossSeenAt + GATHER_MAX_MS);
+    if (now >= judgeAt) {
+      this.#lossSeenAt = null;
+      return true;
+    }
+    this.#lookAgainIn(judgeAt - now);
+    return false;
+  }
+
+  #lookAgainIn(ms: number): void {
+    this.#retry?.();
+    this.#retry = this.#deps.clock.after(ms, this.#loop.poke);
+  }
+
+  #reportHold(hold: Hold | null): void {
+    const before = this.#view.hold;
+    if (hold !== null && before?.revision !== hold.revision) {
+      const fields = { revision: hold.revision, why: hold.why, lost: hold.lost.length };
+      this.#deps.log.warn(fields, 'a change is held: approve its revision, or restore what it takes away');
+    } else if (hold === null && before !== null) {
+      this.#deps.log.info({ revision: before.revision }, 'the hold is over');
+    }
+  }
+
+  #save(): void {
+    this.#saving?.();
+    this.#saving = null;
+    const { hold, position, confirmedAt } = this.#view;
+    if (this.#accepted === null || confirmedAt === null) return;
+    const content = { desired: this.#accepted, good: this.#good, window: this.#window, hold, position, confirmedAt };
+    this.#deps.file.save(content);
+  }
+
+  #update(change: Partial<IntakeView>): void {
+    this.#view = { ...this.#view, ...change };
+  }
+
+  #notify(): void {
+    for (const poke of this.#listeners) poke();
+  }
+}

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import { describeError } from '../core/errors.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import { emptyJournal } from './journal.ts';
+import type { Journal } from './journal.ts';
+import { readStateFile, writeStateFile } from './state-file.ts';
+
+const KIND = { format: 'vipkeeper-journal', version: 1 };
+
+/** The journal on disk. Without it nothing may be written to the kernel, so a failed write is the caller's error. */
+export class JournalFile {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+
+  constructor(stateDir: string, deps: { readonly clock: Clock; readonly log: Log }) {
+    this.#path = join(stateDir, 'journal.json');
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+  }
+
+  /** A refused journal counts as empty: what is wanted is adopted again, and the rest of the kernel is foreign. */
+  load(): Journal {
+    const content = readStateFile(this.#path, KIND);
+    if (!content.ok) {
+      const fields = { error: describeError(content.error) };
+      this.#log.error(
+        fields,
+        'the journal is refused: entries that are no longer wanted will not be recognised as ours',
+      );
+      return emptyJournal;
+    }
+    return content.value === null ? emptyJournal : (content.value.payload as Journal);
+  }
+
+  /** @throws the error of the file system */
+  save(journal: Journal): void {
+    writeStateFile(this.#path, KIND, journal, this.#clock.now());
+  }
+}

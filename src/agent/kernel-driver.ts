@@ -1,0 +1,239 @@
+import { describeError } from '../core/errors.ts';
+import type { CodedError } from '../core/errors.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { AddressOp, InterfaceAddress, InterfaceAddresses } from '../ipvs/addresses.ts';
+import type { ApplyReport, Dataplane, DataplaneOp, DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
+import { describeOp } from '../ipvs/describe.ts';
+import type { Counters } from './counters.ts';
+import type { DesiredAgent } from './desired-state.ts';
+import type { Effective } from './effective-state.ts';
+import type { JournalFile } from './journal-file.ts';
+import type { Journal, LeavingEntry } from './journal.ts';
+import { applyAddressOps, applyToState } from './kernel-state.ts';
+import { planAddresses } from './plan-addresses.ts';
+import { plan } from './plan.ts';
+
+/** What the host is known to hold: as it was read, and what was done since. */
+export interface Picture {
+  readonly services: DataplaneState;
+  readonly addresses: readonly InterfaceAddress[];
+}
+
+/** The driver's part of the status page. Times are wall-clock milliseconds, null = never. */
+export interface KernelReport {
+  readonly adapter: string;
+  readonly picture: Picture | null;
+  readonly foreign: readonly ServiceKey[];
+  readonly leaving: readonly LeavingEntry[];
+  readonly lastRead: number | null;
+  readonly lastApply: number | null;
+  readonly lastOps: number;
+  /** What failed in the last pass; empty = everything that should be in force is. */
+  readonly failures: readonly string[];
+}
+
+interface KernelDriverDeps {
+  readonly openDataplane: (kind: DesiredAgent['dataplane']) => Dataplane;
+  readonly addresses: InterfaceAddresses;
+  readonly journalFile: JournalFile;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Steps {
+  readonly journal: Journal;
+  readonly services: readonly DataplaneOp[];
+  readonly addresses: readonly AddressOp[];
+  readonly foreign: readonly ServiceKey[];
+  readonly leaving: readonly LeavingEntry[];
+}
+
+/** How many operations a log line or a status answer spells out. */
+const SPELLED_OUT = 20;
+
+/**
+ * Brings the kernel to what is effective, and knows what it holds. It plans against a cached picture, which is read
+ * anew at the start, after any error or lost reply, and when the caller asks for a verification.
+ */
+export class KernelDriver {
+  readonly #deps: KernelDriverDeps;
+  #dataplane: Dataplane | null = null;
+  #kind: DesiredAgent['dataplane'] | null = null;
+  #journal: Journal;
+  #picture: Picture | null = null;
+  #readAtMonotonic = -Infinity;
+  #report: KernelReport;
+
+  constructor(deps: KernelDriverDeps) {
+    this.#deps = deps;
+    this.#journal = deps.journalFile.load();
+    this.#report = {
+      adapter: 'none',
+      picture: null,
+      foreign: [],
+      leaving: [],
+      lastRead: null,
+      lastApply: null,
+      lastOps: 0,
+      failures: [],
+    };
+  }
+
+  report(): KernelReport {
+    return { ...this.#report, picture: this.#picture };
+  }
+
+  picture(): Picture | null {
+    return this.#picture;
+  }
+
+  /** Opens the adapter that the settings name, closing another one. The kernel stays as it is. */
+  async use(kind: DesiredAgent['dataplane']): Promise<void> {
+    if (this.#kind === kind) return;
+    await this.#dataplane?.close();
+    this.#dataplane = this.#deps.openDataplane(kind);
+    this.#kind = kind;
+    this.#picture = null;
+    this.#report = { ...this.#report, adapter: this.#dataplane.name };
+  }
+
+  /**
+   * Reads the kernel if it is not known, or if the last reading is older than `maxAgeMs`.
+   * @returns false when it cannot be read; the report says why
+   */
+  async refresh(maxAgeMs: number): Promise<boolean> {
+    const { clock, counters } = this.#deps;
+    if (this.#dataplane === null) return false;
+    if (this.#picture !== null && clock.monotonic() - this.#readAtMonotonic < maxAgeMs) return true;
+    counters.kernelReads++;
+    const services = await this.#dataplane.read();
+    if (!services.ok) return this.#unreadable(services.error);
+    const addresses = await this.#deps.addresses.read();
+    if (!addresses.ok) return this.#unreadable(addresses.error);
+    this.#picture = { services: services.value, addresses: addresses.value };
+    this.#readAtMonotonic = clock.monotonic();
+    this.#report = { ...this.#report, lastRead: clock.now() };
+    return true;
+  }
+
+  /**
+   * One pass: what is effective goes into the kernel. Addresses come before services and go after them.
+   * @param verified the picture was read anew while nothing was pending, so a difference is somebody else's doing
+   * @returns whether everything was carried out
+   */
+  async program(effective: Effective, drainTimeoutMs: number, verified: boolean): Promise<boolean> {
+    const picture = this.#picture;
+    if (picture === null || this.#dataplane === null) return false;
+    const steps = this.#plan(effective, picture, drainTimeoutMs);
+    this.#report = { ...this.#report, foreign: steps.foreign, leaving: steps.leaving };
+    if (!this.#remember(steps.journal)) return false;
+    const count = steps.services.length + steps.addresses.length;
+    if (count === 0) {
+      this.#report = { ...this.#report, failures: [] };
+      return true;
+    }
+    if (verified) this.#noteRepairs(steps);
+    const failures: string[] = [];
+    const adding = steps.addresses.filter(({ kind }) => kind === 'addAddress');
+    const deleting = steps.addresses.filter(({ kind }) => kind === 'deleteAddress');
+    await this.#applyAddresses(adding, failures);
+    await this.#applyServices(this.#dataplane, steps.services, failures);
+    await this.#applyAddresses(deleting, failures);
+    this.#report = { ...this.#report, failures, lastApply: this.#deps.clock.now(), lastOps: count };
+    if (failures.length === 0) return true;
+    const fields = { failed: failures.length, first: failures.slice(0, SPELLED_OUT) };
+    this.#deps.log.error(fields, 'part of the plan failed; the kernel is read again');
+    this.#picture = null;
+    return false;
+  }
+
+  /** Deletes everything of ours, whatever is wanted: for a stop that is meant to leave nothing behind. */
+  async flush(): Promise<void> {
+    const nothing: Effective = {
+      revision: '',
+      services: new Map(),
+      kernel: new Map(),
+      vips: new Map(),
+      nextChangeMs: null,
+    };
+    // Twice: the first pass sets weights to 0, the second, for which nothing may linger, deletes.
+    for (let pass = 0; pass < 2 && (await this.refresh(0)); pass++) await this.program(nothing, 0, false);
+  }
+
+  async close(): Promise<void> {
+    await this.#dataplane?.close();
+    await this.#deps.addresses.close();
+  }
+
+  #plan(effective: Effective, picture: Picture, drainTimeoutMs: number): Steps {
+    const now = this.#deps.clock.now();
+    const services = plan({ effective, actual: picture.services, journal: this.#journal, drainTimeoutMs, now });
+    const addresses = planAddresses({ effective, actual: picture.addresses, journal: services.journal });
+    return {
+      journal: addresses.journal,
+      services: services.ops,
+      addresses: addresses.ops,
+      foreign: services.foreign,
+      leaving: services.leaving,
+    };
+  }
+
+  /** The journal must be on disk before the kernel is touched: what is not in it would later count as foreign. */
+  #remember(journal: Journal): boolean {
+    if (journal === this.#journal) return true;
+    try {
+      this.#deps.journalFile.save(journal);
+    } catch (error) {
+      const why = describeError(error);
+      this.#deps.log.error({ error: why }, 'the journal cannot be written: the kernel is left as it is');
+      this.#report = { ...this.#report, failures: [`the journal cannot be written: ${why}`] };
+      return false;
+    }
+    this.#journal = journal;
+    return true;
+  }
+
+  #noteRepairs(steps: Steps): void {
+    const found = [...steps.services.map(describeOp), ...steps.addresses.map(describeAddressOp)];
+    this.#deps.counters.repairs += found.length;
+    const fields = { repairs: found.length, first: found.slice(0, SPELLED_OUT) };
+    this.#deps.log.warn(fields, 'the kernel was changed by somebody else: mending it');
+  }
+
+  async #applyServices(dataplane: Dataplane, ops: readonly DataplaneOp[], failures: string[]): Promise<void> {
+    if (ops.length === 0) return;
+    const report = await dataplane.apply(ops);
+    this.#count(report, describeOp, failures);
+    if (this.#picture === null) return;
+    this.#picture = { ...this.#picture, services: applyToState(this.#picture.services, report.applied) };
+  }
+
+  async #applyAddresses(ops: readonly AddressOp[], failures: string[]): Promise<void> {
+    if (ops.length === 0) return;
+    const report = await this.#deps.addresses.apply(ops);
+    this.#count(report, describeAddressOp, failures);
+    if (this.#picture === null) return;
+    this.#picture = { ...this.#picture, addresses: applyAddressOps(this.#picture.addresses, report.applied) };
+  }
+
+  #count<Op>(report: ApplyReport<Op>, describe: (op: Op) => string, failures: string[]): void {
+    this.#deps.counters.operations += report.applied.length;
+    this.#deps.counters.refusals += report.failed.length;
+    for (const { op, error } of report.failed) failures.push(`${describe(op)}: ${error.message}`);
+    if (report.lost !== null) failures.push(`replies were lost: ${report.lost.message}`);
+  }
+
+  #unreadable(error: CodedError): false {
+    const why = describeError(error);
+    if (this.#report.failures[0] !== why) this.#deps.log.error({ error: why }, 'the kernel cannot be read');
+    this.#picture = null;
+    this.#report = { ...this.#report, failures: [why] };
+    return false;
+  }
+}
+
+function describeAddressOp(op: AddressOp): string {
+  const verb = op.kind === 'addAddress' ? 'add' : 'delete';
+  return `${verb} address ${op.address} on ${op.interface}`;
+}

@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { describeError } from '../core/errors.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { RawRecord } from '../model/record-set.ts';
+import type { Desired } from './desired-state.ts';
+import type { GuardWindow, Hold } from './guard.ts';
+import { readStateFile, writeStateFile } from './state-file.ts';
+
+/** Everything that the next start needs if the store is away, and that the guard needs in any case. */
+export interface LastKnownGood {
+  readonly desired: Desired;
+  /** Raw records in their last good version, by path. */
+  readonly good: ReadonlyMap<string, RawRecord>;
+  readonly window: GuardWindow;
+  readonly hold: Hold | null;
+  readonly position: string | null;
+  /** Wall-clock milliseconds at which the store last confirmed it. */
+  readonly confirmedAt: number;
+}
+
+const KIND = { format: 'vipkeeper-last-known-good', version: 1 };
+
+/** Revisions of the store do not fit JSON numbers; good records are JSON themselves, so UTF-8. */
+interface SavedRecord {
+  readonly path: string;
+  readonly text: string;
+  readonly created: string;
+  readonly modified: string;
+}
+
+type Saved = Omit<LastKnownGood, 'good'> & { readonly good: readonly SavedRecord[] };
+
+export class LastKnownGoodFile {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+
+  constructor(stateDir: string, deps: { readonly clock: Clock; readonly log: Log }) {
+    this.#path = join(stateDir, 'last-known-good.json');
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+  }
+
+  /** null when there is none, or none that can be trusted; the latter is logged and the file kept aside. */
+  load(): LastKnownGood | null {
+    const content = readStateFile(this.#path, KIND);
+    if (!content.ok) {
+      this.#log.error({ error: describeError(content.error) }, 'the last-known-good file is refused');
+      return null;
+    }
+    if (content.value === null) return null;
+    // The checksum vouches that we wrote it, and the version that we still mean the same by it.
+    const saved = content.value.payload as Saved;
+    const good = saved.good.map(({ path, text, created, modified }): [string, RawRecord] => [
+      path,
+      { path, bytes: Buffer.from(text, 'utf8'), created: BigInt(created), modified: BigInt(modified) },
+    ]);
+    return { ...saved, good: new Map(good) };
+  }
+
+  save(content: LastKnownGood): void {
+    const good = [...content.good.values()].map(({ path, bytes, created, modified }): SavedRecord => ({
+      path,
+      text: Buffer.from(bytes).toString('utf8'),
+      created: String(created),
+      modified: String(modified),
+    }));
+    try {
+      writeStateFile(this.#path, KIND, { ...content, good } satisfies Saved, this.#clock.now());
+    } catch (error) {
+      this.#log.error({ error: describeError(error) }, 'the last-known-good file cannot be written');
+    }
+  }
+}
