@@ -15,6 +15,10 @@ export function named<T>(all: Named<T>, name: string): T | undefined {
   return Object.hasOwn(all, name) ? all[name] : undefined;
 }
 
+export function mapNamed<T, U>(all: Named<T>, change: (value: T, name: string) => U): Named<U> {
+  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, change(value, name)]));
+}
+
 export interface Desired {
   /** Revision of the records behind it, "sha256:…". Under a hold: the last revision that was accepted as a whole. */
   readonly revision: string;
@@ -38,7 +42,13 @@ export interface DesiredAgent {
   readonly limits: DeleteLimits;
   readonly verifyIntervalMs: number;
   readonly drainTimeoutMs: number;
-  readonly checksPaused: boolean;
+  /** What is different on this agent, by service. Applied to the services already; kept for when a record turns bad. */
+  readonly overrides: Named<DesiredOverride>;
+}
+
+export interface DesiredOverride {
+  readonly state: AdminState | null;
+  readonly reals: Named<{ readonly weight: number | null; readonly state: AdminState | null }>;
 }
 
 export interface DeleteLimits {

@@ -1,5 +1,6 @@
 import type { ServiceKey } from '../ipvs/dataplane.ts';
 import type { Named } from './desired-state.ts';
+import { mapNamed } from './desired-state.ts';
 
 /**
  * What `effective` must remember from one pass to the next. Plain data: the health file keeps it over a restart.
@@ -52,8 +53,4 @@ export function rebaseMemory(
     reals: mapNamed(service.reals, moveReal),
   });
   return { services: mapNamed(memory.services, moveService) };
-}
-
-function mapNamed<T>(all: Named<T>, change: (value: T) => T): Named<T> {
-  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, change(value)]));
 }

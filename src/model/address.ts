@@ -12,7 +12,10 @@ export type IpAddress = string & { readonly __brand: 'IpAddress' };
  * @returns the canonical form, or undefined
  */
 export function parseAddress(text: string): IpAddress | undefined {
-  if (isIP(text) === 0 || text.includes('%')) return undefined;
+  const version = isIP(text);
+  if (version === 0 || text.includes('%')) return undefined;
+  // What Node takes for IPv4 is a dotted quad without leading zeros: canonical as it stands.
+  if (version === 4) return text as IpAddress;
   const parsed = ipaddr.parse(text);
   if (parsed instanceof ipaddr.IPv6) {
     if (parsed.isIPv4MappedAddress()) return undefined;
@@ -21,8 +24,31 @@ export function parseAddress(text: string): IpAddress | undefined {
   return parsed.toString() as IpAddress;
 }
 
+/**
+ * The canonical form of an address that a schema has accepted.
+ * @throws RangeError for any other text
+ */
+export function canonicalAddress(text: string): IpAddress {
+  const address = parseAddress(text);
+  if (address === undefined) throw new RangeError(`not an address: ${text}`);
+  return address;
+}
+
 export function familyOf(address: IpAddress): Family {
   return address.includes(':') ? 'ipv6' : 'ipv4';
+}
+
+/**
+ * Whether packets can be sent to it as to one host: not unspecified, "this network", multicast, reserved or IPv6
+ * link-local. The kernel refuses any other as a real (ip_vs_new_dest in net/netfilter/ipvs/ip_vs_ctl.c).
+ */
+export function isHostAddress(address: IpAddress): boolean {
+  if (familyOf(address) === 'ipv4') {
+    const first = Number(address.slice(0, address.indexOf('.')));
+    return first > 0 && first < 224;
+  }
+  const group = Number.parseInt(address.slice(0, address.indexOf(':')) || '0', 16);
+  return address !== '::' && (group & 0xff00) !== 0xff00 && (group & 0xffc0) !== 0xfe80;
 }
 
 /** 4 or 16 bytes in network order. */

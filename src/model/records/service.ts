@@ -153,7 +153,7 @@ export const FwmarkMatch = nestedObject({
 export const Persistence = nestedObject(
   {
     timeout: duration({ default: '360s', description: 'How long a client stays with its real; whole seconds.' }),
-    mask: integer(0, 32, { default: 32, description: 'IPv4 clients of one network of this length share a real.' }),
+    mask: integer(1, 32, { default: 32, description: 'IPv4 clients of one network of this length share a real.' }),
     prefixLength: integer(1, 128, { default: 128, description: 'The same for IPv6 clients.' }),
     engine: Type.Optional(choice(['sip'], { description: 'Persistence engine: by SIP Call-ID (udp).' })),
   },

@@ -1,0 +1,214 @@
+import type { ServiceKey } from '../ipvs/dataplane.ts';
+import { serviceKeyOf } from '../ipvs/dataplane.ts';
+import type { IpAddress } from '../model/address.ts';
+import type { CheckDefinition } from '../model/check-definition.ts';
+import { nearestName } from '../model/names.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Decoded, RecordSet } from '../model/record-set.ts';
+import type { ServiceRecord } from '../model/records/service.ts';
+import type { FieldProblem } from '../model/validate.ts';
+import { desiredAgent } from './desired-agent.ts';
+import { realFaults, realOf, sameTarget } from './desired-real.ts';
+import type { References } from './desired-service.ts';
+import { flagFaults, quorumAdvice, serviceFaults, serviceOf } from './desired-service.ts';
+import type { Desired, DesiredAgent, DesiredOverride, DesiredReal, DesiredService, Named } from './desired-state.ts';
+import { named } from './desired-state.ts';
+import type { VipTable } from './desired-vip.ts';
+import { byAge, vipTable } from './desired-vip.ts';
+import { drainAdvice, drainOf } from './drains.ts';
+import { matchesOf } from './expansion.ts';
+import { findingInWords } from './findings.ts';
+import { overrideAdvice } from './overrides.ts';
+
+/**
+ * What the records mean for one agent. A record that cannot stand beside the others harms only itself: it stays as it
+ * was in `previous`, or, if it was never good, it is left out; either way a problem says so.
+ * @param previous what was accepted last, from this run or from the last-known-good file
+ */
+export function desiredState(
+  records: RecordSet,
+  agentName: string,
+  previous: Desired | null,
+  revision: string,
+): { readonly desired: Desired; readonly problems: readonly Problem[] } {
+  const { agent, problems: agentProblems } = desiredAgent(agentName, records.agents, previous?.agent ?? null);
+  const selected = [...records.services.values()].filter((service) => isSelected(service, agent.labels)).sort(byAge);
+  const used = new Set(selected.map(({ value }) => value.vip));
+  const vips = vipTable(used, records.vips, previous?.vips ?? {});
+  const builder = new ServiceBuilder(records, agent, vips, previous);
+  for (const record of selected) builder.add(record);
+  const drains = [...records.drains.values()].map(drainOf);
+  const desired: Desired = {
+    revision,
+    agent,
+    ...builder.finish(),
+    drains: Object.fromEntries(drains.map((drain) => [drain.name, drain])),
+  };
+  const advice = [...overrideAdvice(agent, records), ...drainAdvice(records)];
+  return { desired, problems: [...agentProblems, ...vips.problems, ...builder.problems, ...advice] };
+}
+
+function isSelected({ value }: Decoded<ServiceRecord>, labels: Named<string>): boolean {
+  return Object.entries(value.agents ?? {}).every(([label, wanted]) => named(labels, label) === wanted);
+}
+
+/** Suggestions cost time; a store full of misspelt names must not cost more than one pass. */
+const MAX_SUGGESTIONS = 50;
+
+/** Takes services in the order of their age and keeps count of who has which kernel service. */
+class ServiceBuilder {
+  readonly problems: Problem[] = [];
+  readonly #records: RecordSet;
+  readonly #agent: DesiredAgent;
+  readonly #vips: VipTable;
+  readonly #previous: Desired | null;
+  readonly #references: References;
+  readonly #owners = new Map<ServiceKey, string>();
+  readonly #services = new Map<string, DesiredService>();
+  #suggestions = 0;
+
+  constructor(records: RecordSet, agent: DesiredAgent, vips: VipTable, previous: Desired | null) {
+    this.#records = records;
+    this.#agent = agent;
+    this.#vips = vips;
+    this.#previous = previous;
+    this.#references = {
+      vip: (name) => vips.get(name),
+      hasVipRecord: (name) => records.vips.has(name),
+      check: (name) => this.#check(name),
+      nearest: (kind, name) => this.#nearest(name, kind === 'VIP' ? records.vips : records.checks),
+    };
+  }
+
+  add(record: Decoded<ServiceRecord>): void {
+    const { name, path } = record;
+    const override = named(this.#agent.overrides, name);
+    const current = overridden(serviceOf(record), override);
+    const faults = [...flagFaults(record.value), ...serviceFaults(current, this.#references)];
+    if (faults.length === 0) faults.push(...this.#conflicts(current));
+    const chosen = faults.length === 0 ? current : this.#lastGood(current, override);
+    this.#report(path, faults, chosen !== null);
+    if (chosen === null) return;
+    for (const key of this.#keysOf(chosen)) if (!this.#owners.has(key)) this.#owners.set(key, name);
+    const service = { ...chosen, reals: this.#realsOf(chosen, override) };
+    this.#services.set(name, service);
+    for (const advice of quorumAdvice(service)) this.problems.push({ path, ...advice, effect: 'in force' });
+  }
+
+  finish(): Pick<Desired, 'services' | 'vips' | 'checks'> {
+    const checks = new Map<string, CheckDefinition>();
+    const vips = new Map<string, NonNullable<ReturnType<VipTable['get']>>>();
+    for (const service of this.#services.values()) {
+      const vip = this.#vips.get(service.vip);
+      if (vip !== null) vips.set(vip.name, vip);
+      this.#gather(service.checks, checks);
+      for (const real of Object.values(service.reals)) this.#gather(real.checks, checks);
+    }
+    return {
+      vips: Object.fromEntries(vips),
+      services: Object.fromEntries(this.#services),
+      checks: Object.fromEntries(checks),
+    };
+  }
+
+  #gather(names: readonly string[], checks: Map<string, CheckDefinition>): void {
+    for (const name of names) {
+      if (checks.has(name)) continue;
+      const definition = this.#check(name);
+      if (definition !== null) checks.set(name, definition);
+    }
+  }
+
+  #check(name: string): CheckDefinition | null {
+    const record = this.#records.checks.get(name);
+    if (record !== undefined) return record.value;
+    return (this.#previous === null ? undefined : named(this.#previous.checks, name)) ?? null;
+  }
+
+  /** The service as it was, less what others have by now; null when there is nothing to go back to. */
+  #lastGood(current: DesiredService, override: DesiredOverride | undefined): DesiredService | null {
+    const before = this.#previous === null ? undefined : named(this.#previous.services, current.name);
+    if (before === undefined) return null;
+    const service = overridden({ ...before, reals: {}, created: current.created, held: false }, override);
+    if (serviceFaults(service, this.#references).length > 0) return null;
+    const keys = [...this.#keysOf(service)];
+    return keys.length > 0 && keys.every((key) => this.#owners.has(key)) ? null : service;
+  }
+
+  #conflicts(service: DesiredService): FieldProblem[] {
+    const taken = [...this.#keysOf(service)].filter((key) => this.#owners.has(key));
+    const [first] = taken;
+    if (first === undefined) return [];
+    const more = taken.length > 1 ? ` and ${taken.length - 1} more` : '';
+    const owner = this.#owners.get(first) ?? '';
+    const found = `${first.replaceAll('|', ' ')}${more}, which service "${owner}" has`;
+    return [findingInWords('match', found, 'what no service that was created earlier has on this agent')];
+  }
+
+  *#keysOf(service: DesiredService): Generator<ServiceKey> {
+    for (const match of matchesOf(service, this.#addressesOf(service))) yield serviceKeyOf(match);
+  }
+
+  #addressesOf(service: DesiredService): readonly IpAddress[] {
+    return this.#vips.get(service.vip)?.addresses ?? [];
+  }
+
+  #realsOf(service: DesiredService, override: DesiredOverride | undefined): Named<DesiredReal> {
+    const records = [...(this.#records.reals.get(service.name)?.values() ?? [])].sort(byAge);
+    const before = this.#previous === null ? undefined : named(this.#previous.services, service.name);
+    const byAddress = new Map<IpAddress, DesiredReal[]>();
+    const reals: [string, DesiredReal][] = [];
+    const addresses = this.#addressesOf(service);
+    const judge = (real: DesiredReal): FieldProblem[] => {
+      const faults = realFaults(real, service, addresses, this.#references);
+      const twin = byAddress.get(real.address)?.find((other) => sameTarget(real, other, service));
+      if (twin !== undefined) faults.push(twinFault(real, twin));
+      return faults;
+    };
+    const take = (real: DesiredReal): void => {
+      reals.push([real.name, real]);
+      const there = byAddress.get(real.address);
+      if (there === undefined) byAddress.set(real.address, [real]);
+      else there.push(real);
+    };
+    for (const record of records) {
+      const current = overriddenReal(realOf(record, service), override);
+      const faults = judge(current);
+      if (faults.length === 0) {
+        take(current);
+        continue;
+      }
+      const lastGood = before === undefined ? undefined : named(before.reals, record.name);
+      const stays = lastGood !== undefined && judge(lastGood).length === 0;
+      this.#report(record.path, faults, stays);
+      if (stays) take(overriddenReal({ ...lastGood, created: current.created, held: false }, override));
+    }
+    return Object.fromEntries(reals);
+  }
+
+  #report(path: string, faults: readonly FieldProblem[], stays: boolean): void {
+    const effect = stays ? 'last good version stays' : 'ignored';
+    for (const fault of faults) this.problems.push({ path, ...fault, effect });
+  }
+
+  #nearest(name: string, records: ReadonlyMap<string, Decoded<unknown>>): string | undefined {
+    if (this.#suggestions++ >= MAX_SUGGESTIONS) return undefined;
+    return nearestName(name, [...records.keys()]);
+  }
+}
+
+function twinFault(real: DesiredReal, twin: DesiredReal): FieldProblem {
+  const port = real.port === null ? '' : ` port ${real.port}`;
+  const allowed = 'a target that no real that was created earlier has in this service';
+  return findingInWords('address', `${real.address}${port}, which real "${twin.name}" has`, allowed);
+}
+
+function overridden(service: DesiredService, override: DesiredOverride | undefined): DesiredService {
+  return override === undefined || override.state === null ? service : { ...service, state: override.state };
+}
+
+function overriddenReal(real: DesiredReal, override: DesiredOverride | undefined): DesiredReal {
+  const own = override === undefined ? undefined : named(override.reals, real.name);
+  if (own === undefined) return real;
+  return { ...real, weight: own.weight ?? real.weight, state: own.state ?? real.state };
+}

@@ -1,0 +1,172 @@
+import type { DestinationKey, Forwarding, KernelService, ServiceKey, ServiceMatch } from '../ipvs/dataplane.ts';
+import { destinationKeyOf, serviceKeyOf } from '../ipvs/dataplane.ts';
+import type { Family, IpAddress } from '../model/address.ts';
+import { familyOf } from '../model/address.ts';
+import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
+import { named } from './desired-state.ts';
+import { countPorts, eachPort } from './port-ranges.ts';
+
+/** How many kernel services one service may become. */
+export const MAX_KERNEL_SERVICES = 4_096;
+
+/** What the accepted set is in the words of the kernel, before any health: made once for each accepted set. */
+export interface Expansion {
+  readonly services: ReadonlyMap<string, ExpandedService>;
+}
+
+export interface ExpandedService {
+  readonly service: DesiredService;
+  readonly kernel: readonly ExpandedKernelService[];
+}
+
+export interface ExpandedKernelService {
+  readonly key: ServiceKey;
+  readonly kernel: KernelService;
+  /** By real, in the order of their names; of two with one key the first. */
+  readonly destinations: readonly ExpandedDestination[];
+  readonly sorry: ExpandedDestination | null;
+}
+
+export interface ExpandedDestination {
+  /** null = the sorry server. */
+  readonly real: string | null;
+  readonly key: DestinationKey;
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly forwarding: Forwarding;
+}
+
+/**
+ * Expands every service that is not disabled. Of services with one kernel key the first keeps it: those that are not
+ * held before those that are, then by creation, then by name.
+ */
+export function expand(accepted: Desired): Expansion {
+  const services = new Map<string, ExpandedService>();
+  const claimed = new Set<ServiceKey>();
+  for (const service of Object.values(accepted.services).sort(byPrecedence)) {
+    const kernel: ExpandedKernelService[] = [];
+    const reals = realsInOrder(service);
+    for (const match of matchesOf(service, named(accepted.vips, service.vip)?.addresses ?? [])) {
+      const key = serviceKeyOf(match);
+      if (claimed.has(key)) continue;
+      claimed.add(key);
+      kernel.push(expandMatch(service, reals, match, key));
+    }
+    services.set(service.name, { service, kernel });
+  }
+  return { services };
+}
+
+/** The order in which services get what only one can have. */
+export function byPrecedence(a: DesiredService, b: DesiredService): number {
+  if (a.held !== b.held) return a.held ? 1 : -1;
+  return byCreation(a, b);
+}
+
+interface Created {
+  readonly name: string;
+  /** Decimal. */
+  readonly created: string;
+}
+
+export function byCreation(a: Created, b: Created): number {
+  if (a.created !== b.created) {
+    if (a.created.length !== b.created.length) return a.created.length - b.created.length;
+    return a.created < b.created ? -1 : 1;
+  }
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+/** Kernel services that a service stands for; a disabled one stands for none. */
+export function* matchesOf(service: DesiredService, addresses: readonly IpAddress[]): Generator<ServiceMatch> {
+  if (service.state === 'disabled') return;
+  const { match } = service;
+  if (match.kind === 'fwmark') {
+    for (const family of match.families) yield { kind: 'fwmark', family, fwmark: match.fwmark };
+    return;
+  }
+  for (const address of addresses) {
+    const family = familyOf(address);
+    for (const protocol of match.protocols) {
+      for (const port of eachPort(match.ports)) yield { kind: 'address', family, protocol, address, port };
+    }
+  }
+}
+
+export function countMatches(service: DesiredService, addresses: readonly IpAddress[]): number {
+  const { match } = service;
+  if (match.kind === 'fwmark') return match.families.length;
+  return addresses.length * match.protocols.length * countPorts(match.ports);
+}
+
+/** Families of the packets that the service takes. */
+export function familiesOf(service: DesiredService, addresses: readonly IpAddress[]): ReadonlySet<Family> {
+  return new Set(service.match.kind === 'fwmark' ? service.match.families : addresses.map(familyOf));
+}
+
+/** Whether packets of the family can reach the address: another family only through a tunnel. */
+export function reaches(forwarding: Forwarding, address: IpAddress, family: Family): boolean {
+  return forwarding.method === 'tunnel' || familyOf(address) === family;
+}
+
+function expandMatch(
+  service: DesiredService,
+  reals: readonly DesiredReal[],
+  match: ServiceMatch,
+  key: ServiceKey,
+): ExpandedKernelService {
+  const destinations: ExpandedDestination[] = [];
+  const taken = new Set<DestinationKey>();
+  for (const real of reals) {
+    if (!reaches(real.forwarding, real.address, match.family)) continue;
+    const destination = destinationOf(real.name, real, match);
+    if (taken.has(destination.key)) continue;
+    taken.add(destination.key);
+    destinations.push(destination);
+  }
+  const { sorry } = service;
+  const sorryHere = sorry !== null && reaches(sorry.forwarding, sorry.address, match.family);
+  return {
+    key,
+    kernel: kernelServiceOf(service, match),
+    destinations,
+    sorry: sorryHere ? destinationOf(null, sorry, match) : null,
+  };
+}
+
+function realsInOrder(service: DesiredService): DesiredReal[] {
+  return Object.values(service.reals).sort((a, b) => (a.held === b.held ? byCreation(a, b) : a.held ? 1 : -1));
+}
+
+interface Reachable {
+  readonly address: IpAddress;
+  readonly port: number | null;
+  readonly forwarding: Forwarding;
+}
+
+/** Only NAT changes the port of a packet, and never that of a service on every port. */
+function destinationOf(real: string | null, to: Reachable, match: ServiceMatch): ExpandedDestination {
+  const own = match.kind === 'address' ? match.port : 0;
+  const everyPort = match.kind === 'address' && match.port === 0;
+  const port = to.forwarding.method === 'nat' && !everyPort ? (to.port ?? own) : own;
+  const { address, forwarding } = to;
+  return { real, key: destinationKeyOf({ address, port }), address, port, forwarding };
+}
+
+function kernelServiceOf(service: DesiredService, match: ServiceMatch): KernelService {
+  const { scheduler, schedulerFlags, onePacket, persistence } = service;
+  return {
+    match,
+    scheduler,
+    schedulerFlags,
+    onePacket,
+    persistence:
+      persistence === null
+        ? null
+        : {
+            timeoutSeconds: persistence.timeoutSeconds,
+            prefixLength: match.family === 'ipv4' ? persistence.mask : persistence.prefixLength,
+          },
+    persistenceEngine: persistence?.engine ?? null,
+  };
+}
