@@ -136,7 +136,10 @@ export class EtcdStoreClient implements StoreClient {
 function conflict(ops: readonly WriteOp[], found: (index: number) => IKeyValue | undefined): CodedError {
   for (const [index, op] of ops.entries()) {
     const kv = found(index);
-    if (kv === undefined && (op.kind === 'delete' || (op.expected !== undefined && op.expected !== null))) {
+    if (kv === undefined && typeof op.expected === 'bigint') {
+      return new CodedError('STORE_CONFLICT', `${op.path} has vanished; nothing was written`);
+    }
+    if (kv === undefined && op.kind === 'delete') {
       return new CodedError('STORE_NOT_FOUND', `${op.path} does not exist; nothing was written`);
     }
     if (kv === undefined || op.expected === undefined) continue;

@@ -1,8 +1,8 @@
 import type { ICompare, IRequestOp } from 'etcd3';
 import { CodedError } from '../../core/errors.ts';
-import type { Log } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
+import type { WantedRecords } from '../publish-queue.ts';
 import type { PublishReport } from '../source.ts';
 import type { Keys } from './keys.ts';
 import { sessionOf } from './lease.ts';
@@ -18,7 +18,6 @@ const ROUNDS = 4;
 export interface PublisherDeps {
   readonly connection: () => Result<Connection, CodedError>;
   readonly report: (connection: Connection, error: CodedError) => void;
-  readonly log: Log;
 }
 
 interface Tally {
@@ -27,19 +26,13 @@ interface Tally {
   readonly refused: Map<string, string>;
 }
 
-/**
- * Keeps our ephemeral records as they are wanted: whole set in, differences out. At most one run is under way and one
- * waiting; the waiting one takes the newest set, so a burst of calls costs two runs.
- */
+/** Writes what differs between the wanted set and what carries our lease. One run at a time. */
 export class Publisher {
   readonly #keys: Keys;
   readonly #deps: PublisherDeps;
   readonly #adopted = new Set<string>();
-  #wanted: ReadonlyMap<string, Uint8Array> | null = null;
   #held = new Map<string, Uint8Array | null>();
   #heldUnder = '';
-  #running: Promise<unknown> = Promise.resolve();
-  #waiting: Promise<Result<PublishReport, CodedError>> | null = null;
 
   constructor(keys: Keys, deps: PublisherDeps) {
     this.#keys = keys;
@@ -51,37 +44,7 @@ export class Publisher {
     for (const session of sessions) this.#adopted.add(session);
   }
 
-  publish(records: ReadonlyMap<string, Uint8Array>): Promise<Result<PublishReport, CodedError>> {
-    this.#wanted = new Map(records);
-    return this.#enqueue();
-  }
-
-  /** A connection stands, perhaps with a new lease: whatever is missing under it is written. */
-  resume(): void {
-    if (this.#wanted === null) return;
-    void this.#enqueue().then((result) => {
-      if (!result.ok) this.#deps.log.warn({ error: result.error.message }, 'records could not be published again');
-      else if (result.value.refused.size > 0) {
-        this.#deps.log.warn(
-          { refused: Object.fromEntries(result.value.refused) },
-          'records are held by another session',
-        );
-      }
-    });
-  }
-
-  #enqueue(): Promise<Result<PublishReport, CodedError>> {
-    if (this.#waiting !== null) return this.#waiting;
-    const run = this.#running.then(() => {
-      this.#waiting = null;
-      return this.#run();
-    });
-    this.#waiting = run;
-    this.#running = run;
-    return run;
-  }
-
-  async #run(): Promise<Result<PublishReport, CodedError>> {
+  async run(records: WantedRecords): Promise<Result<PublishReport, CodedError>> {
     const connected = this.#deps.connection();
     if (!connected.ok) return connected;
     const connection = connected.value;
@@ -92,7 +55,7 @@ export class Publisher {
     const tally: Tally = { written: 0, deleted: 0, refused: new Map() };
     const wanted = new Map<string, Uint8Array>();
     let tooLarge: string | null = null;
-    for (const [path, bytes] of this.#wanted ?? []) {
+    for (const [path, bytes] of records) {
       if (bytes.length > MAX_RECORD_BYTES) tooLarge = path;
       else wanted.set(path, bytes);
     }

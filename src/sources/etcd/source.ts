@@ -3,6 +3,7 @@ import type { Clock, Log, Random, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import { Listeners } from '../listeners.ts';
+import { PublishQueue } from '../publish-queue.ts';
 import type { EphemeralOwner, PublishReport, SessionState, Source, StoreSnapshot } from '../source.ts';
 import { sendGrpcLogTo } from './grpc-log.ts';
 import { Keys } from './keys.ts';
@@ -33,6 +34,7 @@ export class EtcdSource implements Source {
   readonly #states: Listeners;
   readonly #session: EtcdSession;
   readonly #publisher: Publisher;
+  readonly #queue: PublishQueue;
   #lastRevision = 0n;
 
   constructor(settings: EtcdSettings, deps: EtcdSourceDeps) {
@@ -49,14 +51,14 @@ export class EtcdSource implements Source {
       {
         onChange: this.#changes.poke,
         onState: this.#states.poke,
-        onConnected: () => this.#publisher.resume(),
+        onConnected: () => this.#queue.resume(),
       },
     );
     this.#publisher = new Publisher(this.#keys, {
       connection: () => this.#session.connection(),
       report: (connection, error) => this.#session.report(connection, error),
-      log,
     });
+    this.#queue = new PublishQueue((wanted) => this.#publisher.run(wanted), log);
     sendGrpcLogTo(log);
   }
 
@@ -97,7 +99,7 @@ export class EtcdSource implements Source {
   }
 
   publish(records: ReadonlyMap<string, Uint8Array>): Promise<Result<PublishReport, CodedError>> {
-    return this.#publisher.publish(records);
+    return this.#queue.publish(records);
   }
 
   async owner(path: string): Promise<Result<EphemeralOwner | null, CodedError>> {

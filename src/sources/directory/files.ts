@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** What changes whenever a file does: content, owner and mode all move ctime, and a replaced file is another inode. */
+export function fingerprintOf(stats: BigIntStats): string {
+  return `${stats.dev}.${stats.ino}.${stats.size}.${stats.mtimeNs}.${stats.ctimeNs}`;
+}
+
+/**
+ * The kernel stamps files from a clock that ticks every 1 to 10 ms. A file that changed less than this long before it
+ * was read could change once more within the same tick and show the same stamps.
+ */
+export const TICK_MS = 25;
+
+export function isFresh(stats: { readonly ctimeNs: bigint }, wallClockMs: number): boolean {
+  return BigInt(Math.floor(wallClockMs)) * 1_000_000n - stats.ctimeNs < BigInt(TICK_MS) * 1_000_000n;
+}
+
+export type FileReading =
+  | { readonly kind: 'read'; readonly bytes: Buffer; readonly stats: BigIntStats }
+  /** Somebody wrote to it, or replaced it, while we read. */
+  | { readonly kind: 'changing' };
+
+/**
+ * Reads a regular file whole, and says so if it was not the same file of the same content before and after.
+ * @throws errors of the file system
+ */
+export async function readWhole(file: string, expected: string | null): Promise<FileReading> {
+  // Without O_NONBLOCK, opening what has just become a named pipe would wait for a writer.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const before = await handle.stat({ bigint: true });
+    const fingerprint = fingerprintOf(before);
+    if (!before.isFile() || (expected !== null && fingerprint !== expected)) return { kind: 'changing' };
+    const bytes = await readUpTo(handle, Number(before.size) + 1);
+    const after = await handle.stat({ bigint: true });
+    const same = fingerprintOf(after) === fingerprint && bytes.length === Number(before.size);
+    return same ? { kind: 'read', bytes, stats: after } : { kind: 'changing' };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readUpTo(handle: FileHandle, limit: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(limit);
+  let length = 0;
+  while (length < limit) {
+    const { bytesRead } = await handle.read(buffer, length, limit - length, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return buffer.subarray(0, length);
+}
+
+export interface WriteOptions {
+  /** Survive a power cut. What dies with the process that wrote it need not. */
+  readonly durable: boolean;
+  /** Stats of the file that is replaced: its mode and owner are kept. */
+  readonly like?: BigIntStats | undefined;
+}
+
+/** Puts a file in place in one step: a reader finds the old content or the new, never a part. */
+export async function writeAtomically(file: string, bytes: Uint8Array, options: WriteOptions): Promise<void> {
+  const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}`);
+  try {
+    const handle = await open(temporary, 'wx', 0o644);
+    try {
+      await handle.writeFile(bytes);
+      if (options.like !== undefined) await keepOwner(handle, options.like);
+      if (options.durable) await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  if (options.durable) await syncFolder(dirname(file));
+}
+
+async function keepOwner(handle: FileHandle, like: BigIntStats): Promise<void> {
+  await handle.chmod(Number(like.mode & 0o7777n));
+  const own = await handle.stat({ bigint: true });
+  if (own.uid === like.uid && own.gid === like.gid) return;
+  // Only root may give files away; anyone else's replacement is theirs, as with any editor.
+  await handle.chown(Number(like.uid), Number(like.gid)).catch(() => undefined);
+}
+
+/** Makes renames and deletions in a folder survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
