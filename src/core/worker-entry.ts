@@ -1,4 +1,5 @@
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export interface WorkerEntry {
   readonly file: string;
@@ -13,5 +14,12 @@ export interface WorkerEntry {
 export function workerEntry(name: string, parentUrl: string): WorkerEntry {
   const fromSource = parentUrl.endsWith('.ts');
   const file = fileURLToPath(new URL(`${name}${fromSource ? '.ts' : '.js'}`, parentUrl));
-  return { file, execArgv: fromSource ? ['--import', 'tsx'] : [] };
+  return { file, execArgv: fromSource ? ['--import', typeScriptLoader(parentUrl)] : [] };
+}
+
+/** `--import tsx` registers in the main thread only (Node 20), so the worker is told to register by itself. */
+function typeScriptLoader(parentUrl: string): string {
+  const tsx = pathToFileURL(createRequire(parentUrl).resolve('tsx/package.json'));
+  const api = new URL('./dist/esm/api/index.mjs', tsx).href;
+  return `data:text/javascript,import { register } from ${JSON.stringify(api)}; register();`;
 }
