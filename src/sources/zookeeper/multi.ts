@@ -115,7 +115,7 @@ function outcomeOf(results: readonly ItemResult[], count: number, offset: number
 }
 
 /** One item of a multiRead: the reply, or the server's error code. */
-export type ReadResult<T> = T | { readonly serverCode: number };
+export type ReadResult<T> = { readonly value: T } | { readonly serverCode: number };
 
 function multiRead<T>(
   type: number,
@@ -126,7 +126,7 @@ function multiRead<T>(
   const item = (itemType: number, reader: ByteReader): ReadResult<T> => {
     if (itemType === OP.error) return { serverCode: reader.i32be() };
     if (itemType !== type) throw new DecodeError(`a result of type ${itemType} in a multiRead`, reader.offset);
-    return body(reader);
+    return { value: body(reader) };
   };
   return {
     op: OP.multiRead,

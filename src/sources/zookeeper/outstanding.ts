@@ -7,12 +7,6 @@ import type { Call } from './calls.ts';
 import type { ReplyHeader } from './messages.ts';
 import { ServerRefusal } from './protocol.ts';
 
-export interface Reply<T> {
-  readonly value: T;
-  /** The last transaction that the server had applied when it answered. */
-  readonly zxid: bigint;
-}
-
 /** A request on its way, its type forgotten: it knows itself how to read its reply. */
 interface Pending {
   readonly xid: number;
@@ -52,7 +46,7 @@ export class Outstanding {
     return this.#queue.size < this.#maxCalls && this.#bytes + bytes <= this.#maxBytes;
   }
 
-  add<T>(xid: number, call: Call<T>, bytes: number): Promise<Result<Reply<T>, CodedError>> {
+  add<T>(xid: number, call: Call<T>, bytes: number): Promise<Result<T, CodedError>> {
     return new Promise((resolve) => {
       this.#bytes += bytes;
       this.#queue.set(xid, {
@@ -92,12 +86,12 @@ export class Outstanding {
   }
 }
 
-function readReply<T>(call: Call<T>, header: ReplyHeader, body: ByteReader): Result<Reply<T>, CodedError> {
+function readReply<T>(call: Call<T>, header: ReplyHeader, body: ByteReader): Result<T, CodedError> {
   if (header.errorCode !== 0) return err(new ServerRefusal(header.errorCode, call.what));
   try {
     const value = call.decode(body);
     body.expectEnd(call.what);
-    return ok({ value, zxid: header.zxid });
+    return ok(value);
   } catch (error) {
     return err(new CodedError('STORE_PROTOCOL', `${call.what}: ${describeError(error)}`, { cause: error }));
   }

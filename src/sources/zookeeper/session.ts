@@ -14,7 +14,6 @@ import { packet } from './jute.ts';
 import { decodeReplyHeader, decodeWelcome, encodeAuth, encodeCloseSession, encodeGreeting } from './messages.ts';
 import type { ReplyHeader, SessionIdentity } from './messages.ts';
 import { Outstanding } from './outstanding.ts';
-import type { Reply } from './outstanding.ts';
 import { SERVER_ERROR, ServerRefusal, XID, formatSession } from './protocol.ts';
 import { shuffled } from './servers.ts';
 import type { ServerAddress } from './servers.ts';
@@ -118,6 +117,16 @@ export class Session {
     return this.#state.session?.identity.id ?? null;
   }
 
+  /** The newest transaction that any server had applied when it answered us. */
+  get lastZxid(): bigint {
+    return this.#lastZxid;
+  }
+
+  /** What ended the last attempt or connection; null while all is well. */
+  get lastError(): CodedError | null {
+    return this.#state.lastError;
+  }
+
   /** The server we are at, or tried last. */
   get server(): string {
     return this.#connection?.server ?? 'no server';
@@ -134,7 +143,7 @@ export class Session {
   }
 
   /** Sends one request. Never throws; the error is a `ServerRefusal` when the server itself said no. */
-  request<T>(call: Call<T>): Promise<Result<Reply<T>, CodedError>> {
+  request<T>(call: Call<T>): Promise<Result<T, CodedError>> {
     const unready = this.#unready(call.what);
     if (unready !== null) return Promise.resolve(err(unready));
     const xid = this.#outstanding.nextXid();

@@ -1,0 +1,115 @@
+import { CodedError } from '../../core/errors.ts';
+import type { Clock, Log, Random } from '../../core/ports.ts';
+import { err, ok } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
+import type { TreeLimits } from './config-tree.ts';
+import { checkRoot } from './paths.ts';
+import { CREATOR_ACL, DEFAULT_MAX_REQUEST_BYTES, OPEN_ACL } from './protocol.ts';
+import type { AclEntry } from './protocol.ts';
+import { parseServer } from './servers.ts';
+import type { ServerAddress } from './servers.ts';
+import { Session } from './session.ts';
+import { dialTcp, dialTlsWith } from './transport.ts';
+import type { Dial, TlsOptions } from './transport.ts';
+
+export interface ZookeeperOptions {
+  /** 'host', 'host:port', '[::1]:port'; the port is 2181 unless given. */
+  readonly servers: readonly string[];
+  /** Absolute; a chroot is simply a longer root: '/prod/edge/vipkeeper'. */
+  readonly root: string;
+  /** What we ask for; the server has the last word (its minSessionTimeout and maxSessionTimeout). Default 10 s. */
+  readonly sessionTimeoutMs?: number;
+  /** From the first SYN until we are authenticated at one server. Default: a third of the session time, 5 s at most. */
+  readonly connectTimeoutMs?: number;
+  /** "user:password" of the digest scheme, null for none; asked again on every connect. */
+  readonly auth?: () => Result<string | null, CodedError>;
+  readonly tls?: TlsOptions;
+  /**
+   * Who may do what with the nodes that we make. 'creator': all may read, our credentials may do anything; 'open':
+   * everybody may do anything. Default: 'creator' when there are credentials. ZooKeeper passes no ACL down, so agents
+   * with different credentials need their folders under state/ made by an operator.
+   */
+  readonly acl?: 'creator' | 'open';
+  /** Take a server that has lost its ensemble and answers from memory. Default false. */
+  readonly allowReadOnly?: boolean;
+  /** The largest reply that is read; larger ones fail their request. Default 64 MiB. */
+  readonly maxReplyBytes?: number;
+  /** The server's jute.maxbuffer. Default 1 MiB less one byte, as the server's. */
+  readonly maxRequestBytes?: number;
+  readonly limits?: TreeLimits;
+  /** Even without any event the whole tree is read again when it is as old as this. Default 10 min. */
+  readonly rereadEveryMs?: number;
+}
+
+export interface ZookeeperDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** In place of TCP or TLS. */
+  readonly dial?: Dial;
+}
+
+/** Options with every default filled in and every text parsed. */
+export interface ZookeeperSettings {
+  readonly servers: readonly ServerAddress[];
+  readonly root: string;
+  readonly auth: () => Result<string | null, CodedError>;
+  readonly acl: () => readonly AclEntry[];
+  readonly limits: TreeLimits;
+  readonly rereadEveryMs: number;
+  readonly sessionTimeoutMs: number;
+  openSession(deps: ZookeeperDeps): Session;
+}
+
+const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
+const MAX_CONNECT_TIMEOUT_MS = 5_000;
+const MIB = 1024 * 1024;
+const DEFAULT_LIMITS: TreeLimits = { maxRecords: 250_000, maxBytes: 256 * MIB };
+/** Short, so that a returning ensemble is found within a second; spread, so that a fleet does not come all at once. */
+const BACKOFF = { firstMs: 50, maxMs: 500, factor: 2, jitter: 0.5 };
+
+/** @returns BOOTSTRAP_INVALID when a server or the root cannot be understood */
+export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSettings, CodedError> {
+  const invalid = (message: string) => err(new CodedError('BOOTSTRAP_INVALID', message));
+  const servers: ServerAddress[] = [];
+  for (const text of options.servers) {
+    const server = parseServer(text);
+    if (server === undefined) return invalid(`${JSON.stringify(text)} is no server: expected host:port`);
+    servers.push(server);
+  }
+  if (servers.length === 0) return invalid('no ZooKeeper server is given');
+  const root = checkRoot(options.root);
+  if (!root.ok) return invalid(`the root: ${root.error.message}`);
+  const sessionTimeoutMs = options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS;
+  const auth = options.auth ?? (() => ok(null));
+  const acl = (): readonly AclEntry[] => {
+    if (options.acl !== undefined) return options.acl === 'open' ? OPEN_ACL : CREATOR_ACL;
+    const credentials = auth();
+    return credentials.ok && credentials.value === null ? OPEN_ACL : CREATOR_ACL;
+  };
+  return ok({
+    servers,
+    root: root.value,
+    auth,
+    acl,
+    limits: options.limits ?? DEFAULT_LIMITS,
+    rereadEveryMs: options.rereadEveryMs ?? 600_000,
+    sessionTimeoutMs,
+    openSession: (deps) =>
+      new Session(
+        {
+          servers,
+          auth,
+          sessionTimeoutMs,
+          connectTimeoutMs: options.connectTimeoutMs ?? Math.min(sessionTimeoutMs / 3, MAX_CONNECT_TIMEOUT_MS),
+          closeTimeoutMs: 1_000,
+          allowReadOnly: options.allowReadOnly ?? false,
+          maxReplyBytes: options.maxReplyBytes ?? 64 * MIB,
+          maxRequestBytes: options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
+          maxOutstanding: { maxCalls: 2_000, maxBytes: 64 * MIB },
+          backoff: BACKOFF,
+        },
+        { ...deps, dial: deps.dial ?? (options.tls === undefined ? dialTcp : dialTlsWith(options.tls)) },
+      ),
+  });
+}

@@ -1,0 +1,218 @@
+import { CodedError, describeError } from '../../core/errors.ts';
+import type { Log } from '../../core/ports.ts';
+import { err, ok } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
+import type { PublishReport } from '../source.ts';
+import { multi } from './multi.ts';
+import type { MultiOp, MultiOutcome } from './multi.ts';
+import type { FolderMaker } from './folders.ts';
+import type { NodeReader, Requester } from './node-reader.ts';
+import { SERVER_ERROR, ServerRefusal, formatSession, normaliseSession } from './protocol.ts';
+import type { AclEntry } from './protocol.ts';
+import { batchesOf, intentFor, knownFrom } from './publication.ts';
+import type { Intent, Known } from './publication.ts';
+
+/** The part of a session that the publisher needs beyond requests. */
+export interface PublisherSession extends Requester {
+  readonly sessionId: bigint | null;
+  /** Tells connections apart; 0 while there is none. */
+  readonly connection: number;
+}
+
+export interface PublisherDeps {
+  readonly session: PublisherSession;
+  /** Reads without leaving watches behind, in the way that the server at hand understands. */
+  readonly reader: () => NodeReader;
+  readonly folders: FolderMaker;
+  readonly root: string;
+  readonly acl: () => readonly AclEntry[];
+  readonly log: Log;
+}
+
+type Outcome = Result<PublishReport, CodedError>;
+
+/** Paths in one multi: a replaced leftover takes two operations, so at most 200 of those. */
+const BATCH = { maxPaths: 100, maxBytes: 512 * 1024 };
+/** How often the server may contradict what we believe about one batch before we leave it to the next call. */
+const MAX_ATTEMPTS = 8;
+
+/**
+ * Keeps the whole set of our ephemeral records in the store as wanted. Writes only what differs from what this session
+ * has written; when a write's outcome is lost, or the server contradicts us, it looks before it writes again.
+ */
+export class Publisher {
+  readonly #deps: PublisherDeps;
+  readonly #former = new Set<string>();
+  #wanted: ReadonlyMap<string, Uint8Array> | undefined;
+  readonly #known = new Map<string, Known>();
+  /** The session that `#known` is about. */
+  #session: bigint | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+  #next: Promise<Outcome> | undefined;
+
+  constructor(deps: PublisherDeps) {
+    this.#deps = deps;
+  }
+
+  /** @param sessions in the form that `SessionState.session` has */
+  adopt(sessions: readonly string[]): void {
+    for (const text of sessions) {
+      const session = normaliseSession(text);
+      if (session !== undefined) this.#former.add(session);
+    }
+  }
+
+  publish(records: ReadonlyMap<string, Uint8Array>): Promise<Outcome> {
+    this.#wanted = new Map(records);
+    return this.#enqueue();
+  }
+
+  /** Tries again what is wanted, if anything ever was: after a reconnect, or when the root has appeared. */
+  retry(): void {
+    if (this.#wanted === undefined) return;
+    void this.#enqueue().then((outcome) => {
+      if (!outcome.ok) this.#deps.log.warn({ error: describeError(outcome.error) }, 'publishing again failed');
+    });
+  }
+
+  /** One pass at a time; calls that come while one runs share the next, which sees the newest wish. */
+  #enqueue(): Promise<Outcome> {
+    this.#next ??= this.#last.then(() => {
+      this.#next = undefined;
+      const pass = this.#pass();
+      this.#last = pass;
+      return pass;
+    });
+    return this.#next;
+  }
+
+  async #pass(): Promise<Outcome> {
+    const { session } = this.#deps;
+    const connection = session.connection;
+    this.#enterSession();
+    const wanted = this.#wanted ?? new Map<string, Uint8Array>();
+    for (const [path, known] of this.#known) {
+      if (known.kind !== 'foreign') continue;
+      if (wanted.has(path)) this.#known.set(path, { kind: 'unknown' });
+      else this.#known.delete(path);
+    }
+    const paths = [...new Set([...wanted.keys(), ...this.#known.keys()])];
+    const open = paths.filter((path) => this.#intent(path, wanted).kind !== 'nothing').sort();
+    const report = { written: 0, deleted: 0, refused: new Map<string, string>() };
+    let failure: CodedError | undefined;
+    for (const batch of batchesOf(open, (path) => wanted.get(path)?.length ?? 0, BATCH)) {
+      const outcome = await this.#settle(batch, wanted, report, connection);
+      if (outcome.ok) continue;
+      failure ??= outcome.error;
+      if (session.connection !== connection || connection === 0) break;
+    }
+    return failure === undefined ? ok(report) : err(failure);
+  }
+
+  /** In a new session nothing is ours any more, and what the old one may have left behind is replaced. */
+  #enterSession(): void {
+    const { sessionId } = this.#deps.session;
+    if (sessionId === this.#session) return;
+    if (this.#session !== null) this.#former.add(formatSession(this.#session));
+    this.#session = sessionId;
+    this.#known.clear();
+    this.#deps.folders.forget();
+  }
+
+  #intent(path: string, wanted: ReadonlyMap<string, Uint8Array>): Intent {
+    return intentFor(`${this.#deps.root}/${path}`, wanted.get(path), this.#known.get(path), this.#deps.acl());
+  }
+
+  /** Brings one batch of paths to what is wanted, or says why not. Paths that others own do not hold up the rest. */
+  async #settle(
+    batch: readonly string[],
+    wanted: ReadonlyMap<string, Uint8Array>,
+    report: { written: number; deleted: number; readonly refused: Map<string, string> },
+    connection: number,
+  ): Promise<Result<void, CodedError>> {
+    let paths = [...batch];
+    let failure: CodedError | undefined;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const looked = await this.#look(paths.filter((path) => this.#known.get(path)?.kind === 'unknown'));
+      if (!looked.ok) return looked;
+      const writes = paths.flatMap((path) => {
+        const intent = this.#intent(path, wanted);
+        if (intent.kind === 'refused') report.refused.set(path, intent.session);
+        return intent.kind === 'write' ? [{ path, ...intent }] : [];
+      });
+      if (writes.length === 0) return failure === undefined ? ok(undefined) : err(failure);
+      const created = writes.filter((write) => write.after === 'present').map((write) => write.path);
+      const made = await this.#deps.folders.makeFor(created);
+      if (!made.ok) return made;
+      const ops = writes.flatMap((write) => write.ops);
+      const outcome = await this.#write(ops, connection);
+      if (!outcome.ok) {
+        for (const { path } of writes) this.#known.set(path, { kind: 'unknown' });
+        return outcome;
+      }
+      if (outcome.value.kind === 'applied') {
+        this.#applied(writes, outcome.value.versions, wanted, report);
+        return failure === undefined ? ok(undefined) : err(failure);
+      }
+      const { index, serverCode } = outcome.value;
+      const op = ops[index];
+      if (CONTRADICTIONS.has(serverCode)) {
+        // Where one belief was wrong others may be: after a restart all of them are.
+        for (const path of paths) this.#known.set(path, { kind: 'unknown' });
+        if (serverCode === SERVER_ERROR.noNode) this.#deps.folders.forget();
+      } else {
+        failure ??= new ServerRefusal(serverCode, `${op?.kind ?? 'write'} ${op?.path ?? ''}`);
+        paths = paths.filter((path) => `${this.#deps.root}/${path}` !== op?.path);
+      }
+    }
+    return err(
+      failure ?? new CodedError('STORE_CONFLICT', `our records under state/ keep changing`, { transient: true }),
+    );
+  }
+
+  async #write(ops: readonly MultiOp[], connection: number): Promise<Result<MultiOutcome, CodedError>> {
+    const { session } = this.#deps;
+    if (session.connection === connection && connection !== 0) return session.request(multi(ops));
+    return err(new CodedError('STORE_DISCONNECTED', 'the connection changed while publishing', { transient: true }));
+  }
+
+  async #look(paths: readonly string[]): Promise<Result<void, CodedError>> {
+    if (paths.length === 0) return ok(undefined);
+    const nodes = await this.#deps.reader().data(paths.map((path) => `${this.#deps.root}/${path}`));
+    if (!nodes.ok) return nodes;
+    for (const [index, path] of paths.entries()) {
+      const current = this.#session ?? 0n;
+      const known = knownFrom(nodes.value[index] ?? null, current, (session) => this.#former.has(session));
+      if (known === undefined) this.#known.delete(path);
+      else this.#known.set(path, known);
+    }
+    return ok(undefined);
+  }
+
+  #applied(
+    writes: readonly { readonly path: string; readonly ops: readonly MultiOp[]; readonly after: string }[],
+    versions: readonly (number | null)[],
+    wanted: ReadonlyMap<string, Uint8Array>,
+    report: { written: number; deleted: number },
+  ): void {
+    let at = 0;
+    for (const { path, ops, after } of writes) {
+      at += ops.length;
+      const bytes = wanted.get(path);
+      if (after === 'absent' || bytes === undefined) {
+        this.#known.delete(path);
+        report.deleted += 1;
+      } else {
+        this.#known.set(path, { kind: 'ours', bytes, version: versions[at - 1] ?? 0 });
+        report.written += 1;
+      }
+    }
+  }
+}
+
+/** Refusals that say that the store is not as we believed. */
+const CONTRADICTIONS: ReadonlySet<number> = new Set([
+  SERVER_ERROR.nodeExists,
+  SERVER_ERROR.noNode,
+  SERVER_ERROR.badVersion,
+]);

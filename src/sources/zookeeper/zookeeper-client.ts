@@ -1,0 +1,212 @@
+import { CodedError } from '../../core/errors.ts';
+import type { Clock } from '../../core/ports.ts';
+import { err, ok } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
+import type { StoreClient, StoreRecord, WriteOp } from '../source.ts';
+import { exists, getData, sync } from './calls.ts';
+import type { NodeData } from './calls.ts';
+import { multi } from './multi.ts';
+import { MultiNodeReader, PlainNodeReader, walk, windowed } from './node-reader.ts';
+import type { NodeReader } from './node-reader.ts';
+import { zookeeperSettings } from './options.ts';
+import type { ZookeeperDeps, ZookeeperOptions, ZookeeperSettings } from './options.ts';
+import { checkRelativePath, foldersAbove } from './paths.ts';
+import { SERVER_ERROR, ServerRefusal, isRefusal } from './protocol.ts';
+import type { Session } from './session.ts';
+import { pathsToLookAt, planWrite } from './write-plan.ts';
+import type { WriteSurroundings } from './write-plan.ts';
+
+/** How often a write is planned again because the store changed between our look and our multi. */
+const MAX_ATTEMPTS = 5;
+const MAX_LIST_ATTEMPTS = 3;
+const UNDER_WAY = 100;
+
+/** @returns BOOTSTRAP_INVALID when the options cannot be understood */
+export function createZookeeperClient(options: ZookeeperOptions, deps: ZookeeperDeps): Result<StoreClient, CodedError> {
+  const settings = zookeeperSettings(options);
+  return settings.ok ? ok(new ZookeeperClient(settings.value, deps)) : settings;
+}
+
+/** Connects on first use; a call waits for the connection for as long as a session lasts. */
+class ZookeeperClient implements StoreClient {
+  readonly #settings: ZookeeperSettings;
+  readonly #session: Session;
+  readonly #clock: Clock;
+  readonly #root: string;
+
+  constructor(settings: ZookeeperSettings, deps: ZookeeperDeps) {
+    this.#settings = settings;
+    this.#session = settings.openSession(deps);
+    this.#clock = deps.clock;
+    this.#root = settings.root;
+  }
+
+  async get(path: string): Promise<Result<StoreRecord | null, CodedError>> {
+    const checked = checkRelativePath(path);
+    if (!checked.ok) return checked;
+    const ready = await this.#ready();
+    if (!ready.ok) return ready;
+    const [, node] = await Promise.all([
+      this.#session.request(sync(this.#root || '/')),
+      this.#session.request(getData(`${this.#root}/${path}`)),
+    ]);
+    if (node.ok) return ok(recordOf(path, node.value));
+    return isRefusal(node.error, 'noNode') ? ok(null) : node;
+  }
+
+  async list(prefix: string): Promise<Result<readonly StoreRecord[], CodedError>> {
+    const checked = checkRelativePath(prefix);
+    if (!checked.ok) return checked;
+    const ready = await this.#ready();
+    if (!ready.ok) return ready;
+    // Without a watch only an unmoved transaction id proves that nothing changed meanwhile.
+    for (let attempt = 1; ; attempt++) {
+      const caughtUp = await this.#session.request(sync(this.#root || '/'));
+      if (!caughtUp.ok) return caughtUp;
+      const before = this.#session.lastZxid;
+      const found = await this.#below([prefix]);
+      if (!found.ok) return found;
+      if (attempt < MAX_LIST_ATTEMPTS && this.#session.lastZxid !== before) continue;
+      const records = [...found.value].flatMap(([path, node]) => (node === null ? [] : [recordOf(path, node)]));
+      return ok(records.sort((a, b) => (a.path < b.path ? -1 : 1)));
+    }
+  }
+
+  async write(ops: readonly WriteOp[]): Promise<Result<void, CodedError>> {
+    for (const op of ops) {
+      const checked = checkRelativePath(op.path);
+      if (!checked.ok) return checked;
+    }
+    const ready = await this.#ready();
+    if (!ready.ok) return ready;
+    if (ops.length === 0) return ok(undefined);
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#tryWrite(ops);
+      if (!outcome.ok) return outcome;
+      const refusal = outcome.value;
+      if (refusal === null) return ok(undefined);
+      if (attempt === MAX_ATTEMPTS || !MOVED.has(refusal.serverCode)) return err(refusal);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#session.close({ keepSession: false });
+  }
+
+  /** @returns the server's refusal, which may be worth another look, or null once written */
+  async #tryWrite(ops: readonly WriteOp[]): Promise<Result<ServerRefusal | null, CodedError>> {
+    const surroundings = await this.#surroundings(ops);
+    if (!surroundings.ok) return surroundings;
+    const plan = planWrite(ops, surroundings.value);
+    if (!plan.ok) return plan;
+    const outcome = await this.#session.request(multi(plan.value));
+    if (!outcome.ok) return outcome;
+    if (outcome.value.kind === 'applied') return ok(null);
+    const { index, serverCode } = outcome.value;
+    const op = plan.value[index];
+    return ok(new ServerRefusal(serverCode, `${op?.kind ?? 'write'} ${op?.path ?? ''}`));
+  }
+
+  async #surroundings(ops: readonly WriteOp[]): Promise<Result<WriteSurroundings, CodedError>> {
+    const paths = pathsToLookAt(ops);
+    const above = this.#root === '' ? [] : [...foldersAbove(this.#root).slice(1), this.#root];
+    const [, nodes, missingAbove] = await Promise.all([
+      this.#session.request(sync(this.#root || '/')),
+      this.#plainReader().data(paths.map((path) => `${this.#root}/${path}`)),
+      windowed(above, UNDER_WAY, async (path) => {
+        const there = await this.#session.request(exists(path));
+        if (there.ok) return ok([]);
+        return isRefusal(there.error, 'noNode') ? ok([path]) : there;
+      }),
+    ]);
+    if (!nodes.ok) return nodes;
+    if (!missingAbove.ok) return missingAbove;
+    const byPath = new Map(paths.map((path, index) => [path, nodes.value[index] ?? null]));
+    const parents = ops
+      .filter((op) => op.kind === 'delete' && (byPath.get(op.path)?.stat.childCount ?? 0) > 0)
+      .map((op) => op.path);
+    const below = await this.#below(parents);
+    if (!below.ok) return below;
+    return ok({
+      root: this.#root,
+      missingAbove: missingAbove.value.flat(),
+      nodes: byPath,
+      below: below.value,
+      acl: this.#settings.acl(),
+    });
+  }
+
+  /** Everything at and below some paths, in the way that works with the server at hand. */
+  async #below(paths: readonly string[]): Promise<Result<ReadonlyMap<string, NodeData | null>, CodedError>> {
+    const fast = await this.#walk(new MultiNodeReader(this.#session), paths);
+    if (fast.ok || !isRefusal(fast.error, 'unimplemented')) return fast;
+    // A server before 3.6 hangs up after it has said so.
+    const ready = await this.#ready();
+    return ready.ok ? this.#walk(this.#plainReader(), paths) : ready;
+  }
+
+  async #walk(
+    reader: NodeReader,
+    paths: readonly string[],
+  ): Promise<Result<ReadonlyMap<string, NodeData | null>, CodedError>> {
+    const found = new Map<string, NodeData | null>();
+    const absolute = paths.map((path) => `${this.#root}/${path}`);
+    const { maxRecords } = this.#settings.limits;
+    const walked = await walk(
+      reader,
+      absolute,
+      (path, node) => {
+        found.set(path.slice(this.#root.length + 1), node);
+        if (found.size <= maxRecords) return ok(undefined);
+        return err(new CodedError('STORE_TOO_LARGE', `more than ${maxRecords} records`));
+      },
+      { listAll: false },
+    );
+    return walked.ok ? ok(found) : walked;
+  }
+
+  #plainReader(): NodeReader {
+    return new PlainNodeReader(this.#session, { watch: false });
+  }
+
+  #ready(): Promise<Result<void, CodedError>> {
+    const state = this.#session.state();
+    if (state.kind === 'connected') return Promise.resolve(ok(undefined));
+    if (state.kind === 'closed') return Promise.resolve(err(new CodedError('STORE_CLOSED', 'the client was closed')));
+    return new Promise((resolve) => {
+      const finish = (outcome: Result<void, CodedError>): void => {
+        stop();
+        cancel();
+        resolve(outcome);
+      };
+      const stop = this.#session.listen({
+        onChange: (change) => {
+          if (change === 'connected') finish(ok(undefined));
+          if (change === 'closed') finish(err(new CodedError('STORE_CLOSED', 'the client was closed')));
+        },
+        onWatch: () => undefined,
+      });
+      const { sessionTimeoutMs } = this.#settings;
+      const cancel = this.#clock.after(sessionTimeoutMs, () => {
+        const last = this.#session.lastError;
+        const message = `no ZooKeeper server within ${sessionTimeoutMs} ms`;
+        const cause = last === null ? {} : { cause: last };
+        const unreachable = new CodedError('STORE_UNREACHABLE', message, { transient: true, ...cause });
+        finish(err(last === null || last.transient ? unreachable : last));
+      });
+      this.#session.start();
+    });
+  }
+}
+
+function recordOf(path: string, node: NodeData): StoreRecord {
+  return { path, bytes: new Uint8Array(node.bytes), created: node.stat.czxid, modified: node.stat.mzxid };
+}
+
+/** Refusals that say that the store changed after we looked. */
+const MOVED: ReadonlySet<number> = new Set([
+  SERVER_ERROR.noNode,
+  SERVER_ERROR.nodeExists,
+  SERVER_ERROR.notEmpty,
+  SERVER_ERROR.badVersion,
+]);
