@@ -2,12 +2,11 @@ import type { RealView, ServiceView, StatusView } from '../model/status.ts';
 
 /** Numbers that the agent counts and the read model does not hold. */
 export interface AgentCounters {
-  /** Passes of the reconciler since the start. */
-  readonly reconcilePasses: number;
-  /** Passes that ended with something undone. */
-  readonly reconcileFailures: number;
-  /** Time that all passes took together, in seconds. */
-  readonly reconcileSeconds: number;
+  /** Passes of the reconciler. */
+  readonly passes: number;
+  /** Kernel operations that were refused. */
+  readonly refusals: number;
+  readonly kernelReads: number;
 }
 
 export interface ShownReal {
@@ -224,13 +223,9 @@ export const METRICS: readonly MetricDefinition[] = [
     help: 'Differences that a verification found in the kernel and mended.',
     value: ({ kernel }) => kernel.repairsTotal,
   }),
-  counted('vipkeeper_reconcile_passes_total', 'Passes of the reconciler.', 'reconcilePasses'),
-  counted(
-    'vipkeeper_reconcile_failures_total',
-    'Passes of the reconciler that left something undone.',
-    'reconcileFailures',
-  ),
-  counted('vipkeeper_reconcile_seconds_total', 'Time spent in passes of the reconciler.', 'reconcileSeconds'),
+  counted('vipkeeper_kernel_refusals_total', 'Operations that the kernel refused.', 'refusals'),
+  counted('vipkeeper_kernel_reads_total', 'How often the whole state of the kernel was read.', 'kernelReads'),
+  counted('vipkeeper_reconcile_passes_total', 'Passes of the reconciler.', 'passes'),
   {
     name: 'vipkeeper_metrics_reals_omitted',
     help: 'Reals without metrics of their own, because there are more than a scrape shows.',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CodedError, describeError } from '../../core/errors.ts';
 import type { Result } from '../../core/result.ts';
+import type { Problem } from '../../model/problem.ts';
 import { formatProblem } from '../../model/problem.ts';
 import type { RawRecord } from '../../model/record-set.ts';
 import type { StoreClient, StoreRecord, WriteOp } from '../../sources/source.ts';
@@ -9,6 +10,7 @@ import { editProblems } from '../edit-problems.ts';
 import type { CliContext } from '../io.ts';
 import { CliFailure, orFail } from '../io.ts';
 import { writablePath } from '../record-paths.ts';
+import { printable } from '../table.ts';
 
 interface WriteOptions {
   readonly bootstrap: string;
@@ -30,7 +32,7 @@ export async function setRecord(
   options: SetOptions,
 ): Promise<void> {
   const bytes = await readValue(context, value);
-  await withStore(context, options.bootstrap, async (store, { root }) => {
+  await withStore(context, options.bootstrap, async (store, { root, agent }) => {
     const path = writablePath(text, root);
     if (bytes.length === 0) throw new CliFailure('invalid', `${path}: the value is empty; "vipkeeper rm" deletes`);
     const before = await readConfig(store);
@@ -38,7 +40,7 @@ export async function setRecord(
     if (options.expect !== undefined) checkExpected(path, current, options.expect);
     if (options.validate) {
       const after = new Map(before).set(path, edited(path, bytes, before));
-      refuseProblems(context, editProblems(before, after, context.deps.checks).map(formatProblem), path);
+      refuseProblems(context, editProblems(before, after, context.deps.checks, agent), path);
     }
     const isFolder = current !== undefined && current.bytes.length === 0;
     if (current !== undefined && Buffer.compare(current.bytes, bytes) === 0) {
@@ -59,7 +61,7 @@ export interface RemoveOptions extends WriteOptions {
 
 /** `vipkeeper rm PATH`: deletes a record, if all others are right without it. */
 export async function removeRecord(context: CliContext, text: string, options: RemoveOptions): Promise<void> {
-  await withStore(context, options.bootstrap, async (store, { root }) => {
+  await withStore(context, options.bootstrap, async (store, { root, agent }) => {
     const path = writablePath(text, root);
     const before = await readConfig(store);
     const doomed = [...before.values()].filter((record) => record.path === path || record.path.startsWith(`${path}/`));
@@ -72,7 +74,7 @@ export async function removeRecord(context: CliContext, text: string, options: R
     if (options.validate) {
       const after = new Map(before);
       for (const record of doomed) after.delete(record.path);
-      refuseProblems(context, editProblems(before, after, context.deps.checks).map(formatProblem), path);
+      refuseProblems(context, editProblems(before, after, context.deps.checks, agent), path);
     }
     if (options.dryRun !== true) orFail(await removeAll(store, doomed));
     const suffix = options.dryRun === true ? ' (dry run: nothing was deleted)' : '';
@@ -105,10 +107,12 @@ function edited(path: string, bytes: Uint8Array, before: ReadonlyMap<string, Raw
   return { path, bytes, created: before.get(path)?.created ?? newest + 1n, modified: newest + 1n };
 }
 
-function refuseProblems({ io }: CliContext, problems: readonly string[], path: string): void {
-  if (problems.length === 0) return;
-  for (const problem of problems) io.err(`${problem}\n`);
-  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+/** Advice does not hold an edit back; everything else does. */
+function refuseProblems({ io }: CliContext, problems: readonly Problem[], path: string): void {
+  for (const problem of problems) io.err(`${printable(formatProblem(problem))}\n`);
+  const refused = problems.filter(({ effect }) => effect !== 'in force');
+  if (refused.length === 0) return;
+  const count = refused.length === 1 ? 'a problem' : `${refused.length} problems`;
   throw new CliFailure('invalid', `${path} was not written: the edit makes ${count} (--no-validate writes it anyway)`);
 }
 

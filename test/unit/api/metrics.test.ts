@@ -24,9 +24,7 @@ function parse(text: string): { readonly series: Map<string, number>; readonly t
 
 describe('the metrics of the read model', () => {
   it('say what the status says', async () => {
-    const { series, types } = parse(
-      await renderMetrics(statusView(), { reconcilePasses: 9, reconcileFailures: 1, reconcileSeconds: 0.25 }),
-    );
+    const { series, types } = parse(await renderMetrics(statusView(), { passes: 9, refusals: 1, kernelReads: 4 }));
     const expected: Record<string, number> = {
       'vipkeeper_info{version="1.2.3",agent="lb1"}': 1,
       vipkeeper_ready: 1,
@@ -60,7 +58,8 @@ describe('the metrics of the read model', () => {
       vipkeeper_kernel_ops_total: 17,
       vipkeeper_kernel_repairs_total: 1,
       vipkeeper_reconcile_passes_total: 9,
-      vipkeeper_reconcile_seconds_total: 0.25,
+      vipkeeper_kernel_refusals_total: 1,
+      vipkeeper_kernel_reads_total: 4,
       vipkeeper_metrics_reals_omitted: 0,
     };
     for (const [name, value] of Object.entries(expected)) expect.soft(series.get(name), name).toBe(value);

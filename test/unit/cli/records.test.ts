@@ -153,6 +153,50 @@ describe('set', () => {
     expect([...store.records]).toEqual(before);
   });
 
+  it.each([
+    ['a service on a VIP that does not exist', 'config/services/x', { vip: 'wob', match: { ports: ['80'] } }, '"web"'],
+    ['a service where another one is', 'config/services/x', { vip: 'web', match: { ports: ['443'] } }, 'service "web"'],
+    ['a real with the target of another', 'config/services/web/reals/c', { address: '10.0.0.11' }, 'real "a"'],
+    ['a real of the wrong family', 'config/services/web/reals/c', { address: '2001:db8::1' }, 'reals/c'],
+    [
+      'a service for other agents that conflicts there',
+      'config/services/x',
+      { vip: 'web', match: { ports: ['440-450'] }, agents: { pool: 'edge' } },
+      'service "web"',
+    ],
+  ])('refuses %s', async (_what, path, value, hint) => {
+    const { store, run } = harness();
+    seed(store);
+    const outcome = await run('set', path, JSON.stringify(value));
+    expect(outcome.exitCode).toBe(3);
+    expect(outcome.err).toContain(path);
+    expect(outcome.err).toContain(hint);
+  });
+
+  it('lets services share a VIP and port where no agent has both', async () => {
+    const { store, run } = harness();
+    seed(store);
+    for (const pool of ['edge', 'core']) {
+      const value = JSON.stringify({ vip: 'web', match: { ports: ['80'] }, agents: { pool } });
+      expect(await run('set', `config/services/${pool}`, value)).toMatchObject({ exitCode: 0, err: '' });
+    }
+    const clash = JSON.stringify({ vip: 'web', match: { ports: ['80'] }, agents: { pool: 'edge' } });
+    expect(await run('set', 'config/services/second', clash)).toMatchObject({ exitCode: 3 });
+    store.put('config/agents/lb7', { labels: { pool: 'core' } });
+    const both = await run('set', 'config/agents/lb8', '{"labels": {"pool": "core", "zone": "a"}}');
+    expect(both).toMatchObject({ exitCode: 0 });
+  });
+
+  it('gives advice without holding the edit back', async () => {
+    const { store, run } = harness();
+    seed(store);
+    const drain = '{"target": "web/nobody", "by": "ana", "why": "a typing error"}';
+    const outcome = await run('set', 'config/drains/d', drain);
+    expect(outcome.exitCode).toBe(0);
+    expect(outcome.err).toContain('(in force)');
+    expect(store.text('config/drains/d')).toBe(drain);
+  });
+
   it('refuses what is too large or too deep', async () => {
     const { run } = harness();
     const large = JSON.stringify({ addresses: ['192.0.2.1'], _meta: { note: 'x'.repeat(70_000) } });
