@@ -127,47 +127,56 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16be(value: number): this {
-    this.#view.setUint16(this.#grow(2), value, false);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, false);
     return this;
   }
 
   u16le(value: number): this {
-    this.#view.setUint16(this.#grow(2), value, true);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
 
   u32be(value: number): this {
-    this.#view.setUint32(this.#grow(4), value, false);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, false);
     return this;
   }
 
   u32le(value: number): this {
-    this.#view.setUint32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
   i32be(value: number): this {
-    this.#view.setInt32(this.#grow(4), value, false);
+    const at = this.#grow(4);
+    this.#view.setInt32(at, value, false);
     return this;
   }
 
   i32le(value: number): this {
-    this.#view.setInt32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setInt32(at, value, true);
     return this;
   }
 
   i64be(value: bigint): this {
-    this.#view.setBigInt64(this.#grow(8), value, false);
+    const at = this.#grow(8);
+    this.#view.setBigInt64(at, value, false);
     return this;
   }
 
   u64le(value: bigint): this {
-    this.#view.setBigUint64(this.#grow(8), value, true);
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, value, true);
     return this;
   }
 
@@ -213,6 +222,7 @@ export class ByteWriter {
     if (offset < 0 || offset + length > this.#at) throw new RangeError(`patch at ${offset} outside ${this.#at}`);
   }
 
+  /** Call it on a line of its own: it may replace the view, which must not have been looked up before. */
   #grow(length: number): number {
     const at = this.#at;
     const needed = at + length;
