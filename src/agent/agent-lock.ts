@@ -1,5 +1,6 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bootId } from './boot-id.ts';
 import { CodedError } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
@@ -89,13 +90,5 @@ function startTicksOf(pid: number): string | undefined {
     return state === 'Z' ? undefined : fields[19];
   } catch {
     return undefined;
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
   }
 }

@@ -8,7 +8,7 @@ import type { RawRecord } from '../model/record-set.ts';
 import type { Source, StoreSnapshot } from '../sources/source.ts';
 import { desiredState } from './desired.ts';
 import type { Desired } from './desired-state.ts';
-import { guard, losses } from './guard.ts';
+import { approvalsOf, emptyWindow, guard, isEmpty, losses } from './guard.ts';
 import type { GuardWindow, Hold } from './guard.ts';
 import type { LastKnownGood, LastKnownGoodFile } from './last-known-good.ts';
 
@@ -82,7 +82,7 @@ export class ConfigIntake {
       () => this.#look(),
       (error) => deps.log.error({ error: describeError(error) }, 'looking at the store failed'),
     );
-    this.#window = { losses: [] };
+    this.#window = emptyWindow;
     this.#view = {
       origin: 'none',
       seenRevision: null,
@@ -183,7 +183,8 @@ export class ConfigIntake {
       accepted: this.#accepted,
       candidate: built.desired,
       rootExists: snapshot.rootExists,
-      approvals: new Set(decoded.records.approvals.keys()),
+      empty: isEmpty(decoded.records),
+      approvals: approvalsOf(decoded.records),
       window: this.#window,
       hold: this.#view.hold,
       settled,
@@ -229,7 +230,7 @@ export class ConfigIntake {
   #reportHold(hold: Hold | null): void {
     const before = this.#view.hold;
     if (hold !== null && before?.revision !== hold.revision) {
-      const fields = { revision: hold.revision, why: hold.why, lost: hold.lost.length };
+      const fields = { revision: hold.revision, why: hold.why, lost: hold.lostCount };
       this.#deps.log.warn(fields, 'a change is held: approve its revision, or restore what it takes away');
     } else if (hold === null && before !== null) {
       this.#deps.log.info({ revision: before.revision }, 'the hold is over');

@@ -5,7 +5,7 @@ export interface Counters {
   operations: number;
   /** Kernel operations that were refused. */
   refusals: number;
-  /** Operations that mended what somebody else had changed. */
+  /** Differences found that somebody else had made. */
   repairs: number;
   kernelReads: number;
 }

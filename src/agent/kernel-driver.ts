@@ -10,6 +10,7 @@ import type { Effective } from './effective-state.ts';
 import type { JournalFile } from './journal-file.ts';
 import type { Journal, LeavingEntry } from './journal.ts';
 import { applyAddressOps, applyToState } from './kernel-state.ts';
+import { drift } from './drift.ts';
 import { planAddresses } from './plan-addresses.ts';
 import { plan } from './plan.ts';
 
@@ -111,6 +112,7 @@ export class KernelDriver {
     if (!services.ok) return this.#unreadable(services.error);
     const addresses = await this.#deps.addresses.read();
     if (!addresses.ok) return this.#unreadable(addresses.error);
+    if (this.#picture !== null) this.#noteDrift(drift(this.#picture.services, services.value, this.#journal.services));
     this.#picture = { services: services.value, addresses: addresses.value };
     this.#readAtMonotonic = clock.monotonic();
     this.#report = { ...this.#report, lastRead: clock.now() };
@@ -119,10 +121,9 @@ export class KernelDriver {
 
   /**
    * One pass: what is effective goes into the kernel. Addresses come before services and go after them.
-   * @param verified the picture was read anew while nothing was pending, so a difference is somebody else's doing
    * @returns whether everything was carried out
    */
-  async program(effective: Effective, drainTimeoutMs: number, verified: boolean): Promise<boolean> {
+  async program(effective: Effective, drainTimeoutMs: number): Promise<boolean> {
     const picture = this.#picture;
     if (picture === null || this.#dataplane === null) return false;
     const steps = this.#plan(effective, picture, drainTimeoutMs);
@@ -133,7 +134,6 @@ export class KernelDriver {
       this.#report = { ...this.#report, failures: [] };
       return true;
     }
-    if (verified) this.#noteRepairs(steps);
     const failures: string[] = [];
     const adding = steps.addresses.filter(({ kind }) => kind === 'addAddress');
     const deleting = steps.addresses.filter(({ kind }) => kind === 'deleteAddress');
@@ -158,7 +158,7 @@ export class KernelDriver {
       nextChangeMs: null,
     };
     // Twice: the first pass sets weights to 0, the second, for which nothing may linger, deletes.
-    for (let pass = 0; pass < 2 && (await this.refresh(0)); pass++) await this.program(nothing, 0, false);
+    for (let pass = 0; pass < 2 && (await this.refresh(0)); pass++) await this.program(nothing, 0);
   }
 
   async close(): Promise<void> {
@@ -194,11 +194,11 @@ export class KernelDriver {
     return true;
   }
 
-  #noteRepairs(steps: Steps): void {
-    const found = [...steps.services.map(describeOp), ...steps.addresses.map(describeAddressOp)];
+  #noteDrift(found: readonly string[]): void {
+    if (found.length === 0) return;
     this.#deps.counters.repairs += found.length;
-    const fields = { repairs: found.length, first: found.slice(0, SPELLED_OUT) };
-    this.#deps.log.warn(fields, 'the kernel was changed by somebody else: mending it');
+    const fields = { differences: found.length, first: found.slice(0, SPELLED_OUT) };
+    this.#deps.log.warn(fields, 'somebody else changed our part of the kernel: mending it');
   }
 
   async #applyServices(dataplane: Dataplane, ops: readonly DataplaneOp[], failures: string[]): Promise<void> {

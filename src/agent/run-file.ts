@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import { bootId } from './boot-id.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
 
 const KIND = { format: 'vipkeeper-run', version: 1 };
@@ -69,13 +69,5 @@ export class RunFile {
     } catch (error) {
       this.#log.warn({ error: describeError(error) }, 'the run file cannot be written');
     }
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
   }
 }

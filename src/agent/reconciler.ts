@@ -1,0 +1,184 @@
+import type { CheckRunner, Verdict } from '../checks/port.ts';
+import { Backoff } from '../core/backoff.ts';
+import { Coalescer } from '../core/coalescer.ts';
+import { describeError } from '../core/errors.ts';
+import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
+import { bgpSettings } from './bgp-settings.ts';
+import type { BgpSurroundings } from './bgp-settings.ts';
+import type { Counters } from './counters.ts';
+import type { Desired } from './desired-state.ts';
+import { effectiveState } from './effective.ts';
+import type { Effective } from './effective-state.ts';
+import type { SavedHealth } from './health-file.ts';
+import { emptyMemory } from './health-memory.ts';
+import type { HealthMemory } from './health-memory.ts';
+import type { KernelDriver } from './kernel-driver.ts';
+import type { RouteDriver } from './route-driver.ts';
+import { routesFor } from './routes.ts';
+import type { VipAdvertisement } from './routes.ts';
+import { wantedChecks } from './wanted-checks.ts';
+
+/** What the last pass decided and did; facts for the status page and the publisher. */
+export interface PassView {
+  readonly desired: Desired;
+  readonly effective: Effective;
+  /** By VIP name. */
+  readonly vips: ReadonlyMap<string, VipAdvertisement>;
+  /** Nothing that should be in force is missing. */
+  readonly complete: boolean;
+}
+
+interface ReconcilerDeps {
+  /** What is in force; null = nothing yet. */
+  readonly accepted: () => Desired | null;
+  readonly kernel: KernelDriver;
+  readonly routes: RouteDriver;
+  readonly checks: CheckRunner;
+  /** Health of the run before, if it is fresh. */
+  readonly savedHealth: SavedHealth | null;
+  readonly bgp: BgpSurroundings;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** While reals are leaving, their connections are counted this often. */
+const LEAVING_CHECK_MS = 1_000;
+/** Peers keep our routes for the restart time; End-of-RIB goes out by then, with what is known. */
+const END_OF_RIB_DEADLINE_MS = 15_000;
+
+/**
+ * The one loop that writes to the data path. Whatever happened, a pass does the same: it looks at what is accepted,
+ * what the checks say and what the kernel holds, and carries out the difference in the safe order.
+ */
+export class Reconciler {
+  readonly #deps: ReconcilerDeps;
+  readonly #loop: Coalescer;
+  readonly #backoff: Backoff;
+  readonly #listeners = new Set<() => void>();
+  readonly #unsubscribe: Unsubscribe;
+  readonly #startedAt: number;
+  #memory: HealthMemory;
+  #restored: ReadonlyMap<string, Verdict> | undefined;
+  #wantedFrom: Desired | null = null;
+  #view: PassView | null = null;
+  #wake: Cancel | null = null;
+  #endOfRibReleased = false;
+
+  constructor(deps: ReconcilerDeps) {
+    this.#deps = deps;
+    this.#memory = deps.savedHealth?.memory ?? emptyMemory;
+    this.#restored = deps.savedHealth?.verdicts;
+    this.#startedAt = deps.clock.monotonic();
+    this.#backoff = new Backoff({ firstMs: 500, maxMs: 30_000, factor: 2, jitter: 0.25 }, deps.random);
+    this.#loop = new Coalescer(
+      () => this.#pass(),
+      (error) => {
+        deps.log.error({ error: describeError(error) }, 'a reconciler pass failed');
+        this.#wakeIn(this.#backoff.next());
+      },
+    );
+    this.#unsubscribe = deps.checks.onChange(this.#loop.poke);
+  }
+
+  readonly poke = (): void => this.#loop.poke();
+
+  /** Poked after every pass. */
+  onPass(poke: () => void): Unsubscribe {
+    this.#listeners.add(poke);
+    return () => void this.#listeners.delete(poke);
+  }
+
+  /** null before the first pass that had a configuration. */
+  view(): PassView | null {
+    return this.#view;
+  }
+
+  /** What the next run would like to know. */
+  health(): SavedHealth {
+    return { verdicts: this.#deps.checks.verdicts(), memory: this.#memory };
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    this.#wake?.();
+    await this.#loop.stop();
+  }
+
+  async #pass(): Promise<void> {
+    const { counters, kernel, checks } = this.#deps;
+    const desired = this.#deps.accepted();
+    if (desired === null) return;
+    counters.passes++;
+    await this.#follow(desired);
+    const settled = checks.settled();
+    const leaving = kernel.report().leaving.length > 0;
+    await kernel.refresh(leaving ? LEAVING_CHECK_MS : desired.agent.verifyIntervalMs);
+    const effective = this.#decide(desired);
+    const complete = await this.#carryOut(desired, effective);
+    this.#releaseEndOfRib(settled);
+    if (complete) this.#backoff.reset();
+    this.#wakeIn(this.#nextWake(desired, effective, complete));
+    for (const poke of this.#listeners) poke();
+  }
+
+  /** Hands settings and wanted checks on; each receiver leaves alone what did not change. */
+  async #follow(desired: Desired): Promise<void> {
+    await this.#deps.kernel.use(desired.agent.dataplane);
+    this.#deps.routes.configure(bgpSettings(desired.agent.bgp, this.#deps.bgp));
+    if (this.#wantedFrom === desired) return;
+    this.#wantedFrom = desired;
+    this.#deps.checks.setWanted(wantedChecks(desired), this.#restored);
+    this.#restored = undefined;
+  }
+
+  #decide(desired: Desired): Effective {
+    const { clock, checks, kernel } = this.#deps;
+    const decided = effectiveState({
+      desired,
+      verdicts: checks.verdicts(),
+      memory: this.#memory,
+      actual: kernel.picture()?.services ?? null,
+      now: clock.now(),
+      monotonic: clock.monotonic(),
+    });
+    this.#memory = decided.memory;
+    return decided.effective;
+  }
+
+  /** Routes go first, then the kernel changes, then new routes are told: never a route that nothing serves. */
+  async #carryOut(desired: Desired, effective: Effective): Promise<boolean> {
+    const { kernel, routes } = this.#deps;
+    await routes.withdrawExcept(routesFor(desired, effective, null).routes);
+    const programmed = await kernel.program(effective, desired.agent.drainTimeoutMs);
+    const served = routesFor(desired, effective, kernel.picture());
+    // While the kernel cannot be read, what was announced stays so, less what had to go.
+    if (kernel.picture() !== null) await routes.announce(served.routes);
+    const complete = programmed && routes.failures().length === 0;
+    this.#view = { desired, effective, vips: served.vips, complete };
+    return complete;
+  }
+
+  /** Only a route set that was decided with verdicts in hand may end the restart (RFC 4724 section 4.1). */
+  #releaseEndOfRib(settled: boolean): void {
+    if (this.#endOfRibReleased) return;
+    if (!settled && this.#deps.clock.monotonic() - this.#startedAt < END_OF_RIB_DEADLINE_MS) return;
+    this.#endOfRibReleased = true;
+    this.#deps.routes.releaseEndOfRib();
+  }
+
+  #nextWake(desired: Desired, effective: Effective, complete: boolean): number {
+    const leaving = this.#deps.kernel.report().leaving.length > 0;
+    const waits = [desired.agent.verifyIntervalMs, effective.nextChangeMs ?? Infinity];
+    if (leaving) waits.push(LEAVING_CHECK_MS);
+    if (!this.#endOfRibReleased) waits.push(LEAVING_CHECK_MS);
+    if (!complete) waits.push(this.#backoff.next());
+    return Math.min(...waits);
+  }
+
+  #wakeIn(ms: number): void {
+    this.#wake?.();
+    this.#wake = this.#deps.clock.after(ms, this.#loop.poke);
+  }
+}

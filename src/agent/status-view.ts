@@ -1,0 +1,261 @@
+import type { PeerStatus } from '../bgp/port.ts';
+import type { ActualService, DataplaneState } from '../ipvs/dataplane.ts';
+import { describeMatch } from '../ipvs/describe.ts';
+import type { KernelView, PeerView, RealView, ServiceView, StatusView, VipView } from '../model/status.ts';
+import type { SessionState } from '../sources/source.ts';
+import type { IntakeView } from './config-intake.ts';
+import type { Counters } from './counters.ts';
+import type { Desired } from './desired-state.ts';
+import type { EffectiveReal, EffectiveService } from './effective-state.ts';
+import type { KernelReport } from './kernel-driver.ts';
+import type { PublisherState } from './publisher.ts';
+import type { PassView } from './reconciler.ts';
+
+/** Everything that the status is made of. Times are wall-clock milliseconds. */
+export interface StatusInput {
+  readonly agent: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly now: number;
+  readonly sourceName: string;
+  readonly session: SessionState;
+  readonly publishing: PublisherState;
+  readonly intake: IntakeView;
+  readonly accepted: Desired | null;
+  readonly pass: PassView | null;
+  readonly kernel: KernelReport;
+  readonly peers: readonly PeerStatus[];
+  readonly routeFailures: readonly string[];
+  readonly counters: Counters;
+}
+
+/** Pure: the read model of one moment. */
+export function statusView(input: StatusInput): StatusView {
+  const notReady = reasonsNotReady(input);
+  const { intake, accepted, now } = input;
+  return {
+    agent: input.agent,
+    version: input.version,
+    pid: input.pid,
+    startedAt: time(input.startedAt),
+    now: time(now),
+    ready: notReady.length === 0,
+    notReady,
+    store: storeView(input),
+    configuration: {
+      seenRevision: intake.seenRevision,
+      acceptedRevision: accepted?.revision ?? null,
+      position: intake.position,
+      acceptedAt: timeOrNull(intake.acceptedAt),
+      origin: intake.origin,
+      ageSeconds: accepted === null || intake.confirmedAt === null ? null : configurationAge(input, intake.confirmedAt),
+    },
+    problems: intake.problems.map((problem) => ({ ...problem })),
+    holds: intake.hold === null ? [] : [holdView(intake.hold)],
+    drains: Object.values(accepted?.drains ?? {}).map(({ name, target, by, why, until }) => {
+      return { name, target: targetText(target), by, why, until: timeOrNull(until) };
+    }),
+    vips: vipViews(input.pass),
+    services: serviceViews(input.pass, input.kernel),
+    peers: input.peers.map(peerView),
+    kernel: kernelView(input),
+  };
+}
+
+/**
+ * Why the agent is not ready, for whoever waits for it: nothing in force, a kernel that does not hold what it should,
+ * a BGP problem, or a name that is taken. A lost store is none of these while the last accepted set is in force.
+ */
+function reasonsNotReady(input: StatusInput): string[] {
+  const reasons: string[] = [];
+  const { accepted, pass, kernel, publishing } = input;
+  if (accepted === null)
+    reasons.push(input.intake.failure ?? 'there is no configuration yet: the root is not in the store');
+  else if (pass === null) reasons.push('the first pass is not over yet');
+  const [failure] = kernel.failures;
+  const more = kernel.failures.length > 1 ? ` (and ${kernel.failures.length - 1} more)` : '';
+  if (failure !== undefined) reasons.push(`dataplane: ${failure}${more}`);
+  reasons.push(...input.routeFailures.map((text) => `bgp: ${text}`));
+  if (publishing.kind === 'contested' && publishing.final) {
+    reasons.push(`another agent publishes under the name ${input.agent} (session ${publishing.session})`);
+  }
+  return reasons;
+}
+
+/** While the session stands, the watch confirms the set at every moment. */
+function configurationAge({ session, now, intake }: StatusInput, confirmedAt: number): number {
+  if (session.kind === 'connected' && intake.failure === null && intake.origin === 'store') return 0;
+  return Math.max(0, Math.round((now - confirmedAt) / 100) / 10);
+}
+
+function storeView({ sourceName, session, publishing }: StatusInput): StatusView['store'] {
+  const connected = session.kind === 'connected';
+  return {
+    source: sourceName,
+    state: session.kind,
+    since: session.kind === 'closed' ? null : time(session.since),
+    session: connected ? session.session : null,
+    server: connected ? session.server : null,
+    lastError: session.kind === 'connecting' ? session.lastError : null,
+    publishing: publishingText(publishing),
+  };
+}
+
+function publishingText(state: PublisherState): string {
+  if (state.kind === 'ok') return 'ok';
+  if (state.kind === 'offline') return state.why;
+  const since = `since ${time(state.since)}`;
+  return state.final
+    ? `refused: session ${state.session} holds our name ${since}`
+    : `waiting for session ${state.session}, which holds our name ${since}, to end`;
+}
+
+function holdView(hold: NonNullable<IntakeView['hold']>): StatusView['holds'][number] {
+  return { revision: hold.revision, why: hold.why, since: time(hold.since), lost: [...hold.lost] };
+}
+
+function targetText(target: Desired['drains'][string]['target']): string {
+  switch (target.kind) {
+    case 'real':
+      return `${target.service}/${target.real}`;
+    case 'service':
+      return target.service;
+    case 'vip':
+      return `vip:${target.vip}`;
+    case 'agent':
+      return `agent:${target.agent}`;
+  }
+}
+
+function vipViews(pass: PassView | null): VipView[] {
+  if (pass === null) return [];
+  return [...pass.effective.vips.values()].map((vip) => {
+    const advertisement = pass.vips.get(vip.name);
+    return {
+      name: vip.name,
+      addresses: [...vip.addresses],
+      interface: vip.interface,
+      advertised: advertisement?.advertised ?? false,
+      reason: advertisement?.reason ?? '',
+    };
+  });
+}
+
+function serviceViews(pass: PassView | null, kernel: KernelReport): ServiceView[] {
+  if (pass === null) return [];
+  return [...pass.effective.services.values()].map((service) => serviceView(service, pass, kernel));
+}
+
+function serviceView(service: EffectiveService, pass: PassView, kernel: KernelReport): ServiceView {
+  const desired = pass.desired.services[service.name];
+  const activity = new ActivityTable(service, pass, kernel.picture?.services ?? null);
+  return {
+    name: service.name,
+    vip: service.vip,
+    state: service.state,
+    scheduler: desired?.scheduler ?? '',
+    kernelServices: service.kernelKeys.length,
+    quorum: service.quorum.state,
+    quorumCause: service.quorum.cause,
+    sorry: service.sorry,
+    connections: activity.scheduled(),
+    reals: [...service.reals.values()].map((real) => realView(real, activity)),
+  };
+}
+
+function realView(real: EffectiveReal, activity: ActivityTable): RealView {
+  const { active, inactive } = activity.of(real.name);
+  return {
+    name: real.name,
+    target: real.target,
+    state: real.state,
+    verdict: real.verdict.state,
+    since: real.verdict.since === 0 ? null : time(real.verdict.since),
+    cause: real.verdict.cause,
+    latencyMs: real.verdict.latencyMs,
+    configuredWeight: real.configuredWeight,
+    weight: real.weight,
+    kept: real.kept,
+    reason: real.reason,
+    activeConnections: active,
+    inactiveConnections: inactive,
+  };
+}
+
+/** Connections per real of one service, over all the kernel services that it expands to. */
+class ActivityTable {
+  readonly #byReal = new Map<string, { active: number; inactive: number }>();
+  #scheduled = 0;
+
+  constructor(service: EffectiveService, pass: PassView, actual: DataplaneState | null) {
+    for (const key of service.kernelKeys) {
+      const wanted = pass.effective.kernel.get(key);
+      const held: ActualService | undefined = actual?.get(key);
+      if (wanted === undefined || held === undefined) continue;
+      this.#scheduled += Number(held.stats.connections);
+      for (const [destination, { real }] of wanted.destinations) {
+        const there = held.destinations.get(destination);
+        if (there === undefined || real === null) continue;
+        const sum = this.#byReal.get(real) ?? { active: 0, inactive: 0 };
+        sum.active += there.activity.activeConnections;
+        sum.inactive += there.activity.inactiveConnections;
+        this.#byReal.set(real, sum);
+      }
+    }
+  }
+
+  scheduled(): number {
+    return this.#scheduled;
+  }
+
+  of(real: string): { readonly active: number; readonly inactive: number } {
+    return this.#byReal.get(real) ?? { active: 0, inactive: 0 };
+  }
+}
+
+function peerView(peer: PeerStatus): PeerView {
+  return {
+    name: peer.name,
+    address: peer.address,
+    asn: peer.asn,
+    state: peer.state,
+    since: time(peer.since),
+    announced: peer.announced,
+    endOfRibSent: peer.endOfRibSent,
+    lastError: peer.lastError,
+    flaps: peer.flaps,
+  };
+}
+
+function kernelView({ kernel, counters }: StatusInput): KernelView {
+  const services = kernel.picture?.services;
+  let destinations = 0;
+  for (const service of services?.values() ?? []) destinations += service.destinations.size;
+  return {
+    adapter: kernel.adapter,
+    services: services?.size ?? 0,
+    destinations,
+    foreignServices: kernel.foreign.map((key) => {
+      const foreign = services?.get(key);
+      return foreign === undefined ? key : describeMatch(foreign.service.match);
+    }),
+    leaving: kernel.leaving.map(({ key, destination, until }) => {
+      return { service: key, real: destination, until: time(until) };
+    }),
+    lastRead: timeOrNull(kernel.lastRead),
+    lastApply: timeOrNull(kernel.lastApply),
+    lastOps: kernel.lastOps,
+    opsTotal: counters.operations,
+    repairsTotal: counters.repairs,
+    failures: [...kernel.failures],
+  };
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function timeOrNull(ms: number | null): string | null {
+  return ms === null ? null : time(ms);
+}
