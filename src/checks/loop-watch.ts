@@ -29,6 +29,7 @@ export class LoopWatch {
 
   stop(): void {
     this.#cancel?.();
+    this.#cancel = undefined;
   }
 
   /** The longest time that the loop stood still since then, the present included, in milliseconds. */

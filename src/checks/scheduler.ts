@@ -76,8 +76,11 @@ export class Scheduler<T extends Recurring> {
     for (const job of jobs) {
       const spread = Math.min(job.intervalMs, MAX_SPREAD_MS, jobs.length * SPREAD_EACH_MS);
       job.dueAt = now + this.#random() * spread;
-      // The second start comes half an interval to a whole one later: it undoes the crowding of the first.
-      job.nominalAt = job.dueAt - job.intervalMs * this.#random() * 0.5;
+      // From the second start on, which comes half an interval to one and a half later, jobs have a phase of their own.
+      const phase = this.#random() * job.intervalMs;
+      const earliest = job.dueAt + job.intervalMs / 2;
+      const second = phase + Math.ceil((earliest - phase) / job.intervalMs) * job.intervalMs;
+      job.nominalAt = second - job.intervalMs;
       job.removed = false;
       this.#queue.push(job);
     }
