@@ -26,7 +26,7 @@ function parse(args: readonly string[]): KernelRun {
   let kernel: KernelKind | undefined;
   let at = 0;
   const value = (): string => args[++at] ?? '';
-  for (; at < args.length && args[at]?.startsWith('-') === true; at++) {
+  for (; at < args.length && args[at]?.startsWith('-') === true && args[at] !== '--'; at++) {
     switch (args[at]) {
       case '--parts':
         parts = value()
@@ -49,6 +49,7 @@ function parse(args: readonly string[]): KernelRun {
         throw new UsageError(`unknown option ${args[at] ?? ''}`);
     }
   }
+  if (args[at] === '--') at++;
   const command = args.slice(at);
   if (command.length === 0) throw new UsageError('no command');
   return { command, parts, memoryMb, timeoutSeconds, ...(kernel === undefined ? {} : { kernel }) };

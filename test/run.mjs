@@ -1,0 +1,171 @@
+// `npm test`: does its own set-up on a fresh machine, runs everything, and ends with one line `N passed, N failed`.
+// Plain JavaScript without dependencies, because it runs before they are installed.
+//   --unit   the unit tests only: seconds, no root, no servers
+//   --long   the large counts of property and fuzz tests (VIPKEEPER_LONG=1)
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { LineFilter, finalLine, matchesLock, readReport } from './report.mjs';
+
+const ROOT = resolve(import.meta.dirname ?? '.', '..');
+const REPORTS = join(ROOT, '.cache/test');
+const OLDEST_NODE = 20;
+const HOST_PROJECTS = ['unit', 'fault', 'system'];
+/** What the system tests need besides the lab's own default list; fetched ahead, while the compiler runs. */
+const PARTS = ['zookeeper', 'etcd', 'etcdctl', 'bird', 'frr', 'gobgp', 'exabgp', 'iproute2', 'ipvsadm', 'openssl'];
+
+const options = new Set(process.argv.slice(2));
+const unitOnly = options.has('--unit');
+const long = options.has('--long');
+const minutes = long ? 90 : 15;
+
+const results = { passed: 0, failed: 0, skipped: 0, failures: [] };
+const children = new Set();
+let step = 0;
+const steps = unitOnly ? 2 : 8;
+
+function say(line) {
+  process.stdout.write(`${line}\n`);
+}
+
+function announce(title) {
+  step += 1;
+  const started = performance.now();
+  const label = `[${step}/${steps}] ${title}`;
+  say(label);
+  return (outcome) => say(`${label}: ${outcome} (${((performance.now() - started) / 1_000).toFixed(1)} s)`);
+}
+
+function fail(name) {
+  results.failed += 1;
+  results.failures.push(name);
+}
+
+/** Runs a command, its output under a prefix as it comes, or only when it failed. Resolves to the exit status. */
+function run(file, args, { prefix = '', quiet = false, env = {} } = {}) {
+  return new Promise((done) => {
+    const child = spawn(file, args, {
+      cwd: ROOT,
+      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    children.add(child);
+    const held = [];
+    const filter = new LineFilter();
+    const onLine = (line) => {
+      if (quiet) held.push(line);
+      else if (filter.passes(line)) say(prefix + line);
+    };
+    createInterface({ input: child.stdout }).on('line', onLine);
+    createInterface({ input: child.stderr }).on('line', onLine);
+    const timer = setTimeout(() => {
+      say(`${prefix}killed after ${minutes} minutes`);
+      child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGKILL'), 5_000).unref();
+    }, minutes * 60_000);
+    const end = (status) => {
+      clearTimeout(timer);
+      children.delete(child);
+      if (quiet && status !== 0) for (const line of held) say(`${prefix}${line}`);
+      done(status);
+    };
+    child.once('error', (error) => {
+      say(`${prefix}cannot run ${file}: ${error.message}`);
+      end(127);
+    });
+    child.once('close', (code) => end(code ?? 1));
+  });
+}
+
+const bin = (name) => join(ROOT, 'node_modules/.bin', name);
+
+/** A step that is right or wrong as a whole: it counts when it fails. */
+async function check(title, file, args, settings = {}) {
+  const finish = announce(title);
+  const status = await run(file, args, { quiet: true, prefix: '      | ', ...settings });
+  finish(status === 0 ? 'ok' : `FAILED (exit status ${status})`);
+  if (status !== 0) fail(title);
+  return status === 0;
+}
+
+function dependenciesAreInstalled() {
+  const installed = join(ROOT, 'node_modules/.package-lock.json');
+  if (!existsSync(installed)) return false;
+  return matchesLock(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'), readFileSync(installed, 'utf8'));
+}
+
+async function dependencies() {
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < OLDEST_NODE) {
+    say(`Node.js ${process.versions.node} is too old: install version ${OLDEST_NODE} or later.`);
+    fail('Node.js version');
+    return false;
+  }
+  if (dependenciesAreInstalled()) {
+    announce('dependencies')('already installed');
+    return true;
+  }
+  return check('dependencies (npm ci)', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+}
+
+/** `command` is how vitest is started; the report file tells what happened. */
+async function tests(title, prefix, projects, command) {
+  const finish = announce(title);
+  const file = join(REPORTS, `${projects.join('-')}.json`);
+  rmSync(file, { force: true });
+  const words = [...command, bin('vitest'), 'run', ...projects.flatMap((name) => ['--project', name])];
+  words.push('--reporter=default', '--reporter=json', `--outputFile.json=${file}`);
+  const [program, ...args] = words;
+  const env = long ? { VIPKEEPER_LONG: '1' } : {};
+  const status = await run(program, args, { prefix, env });
+  const report = existsSync(file) ? readReport(readFileSync(file, 'utf8'), ROOT) : undefined;
+  if (report === undefined) {
+    finish(`FAILED: no report (exit status ${status})`);
+    fail(`${title}: ended without a report`);
+    return;
+  }
+  results.passed += report.passed;
+  results.failed += report.failed;
+  results.skipped += report.skipped;
+  results.failures.push(...report.failures);
+  if (status !== 0 && report.failed === 0) fail(`${title}: exit status ${status} although no test failed`);
+  if (status === 0 && report.passed === 0) fail(`${title}: no test ran`);
+  finish(finalLine(report));
+}
+
+async function everything() {
+  if (!(await dependencies())) return;
+  mkdirSync(REPORTS, { recursive: true });
+  if (unitOnly) {
+    await tests('unit tests', '', ['unit'], [process.execPath]);
+    return;
+  }
+  const parts = check('servers and tools that this machine lacks', bin('tsx'), ['test/lab/parts-main.ts', ...PARTS]);
+  await check('build', bin('tsc'), ['-p', 'tsconfig.build.json']);
+  await parts;
+  // Two lanes for two cores: a guest has one CPU and takes the longest.
+  const lab = [bin('tsx'), 'test/lab/run.ts', '--timeout', String(minutes * 60), '--'];
+  await Promise.all([
+    tests('tests in a kernel that has IPVS', 'kernel| ', ['kernel'], lab),
+    (async () => {
+      await check('types', bin('tsc'), ['-p', 'tsconfig.json']);
+      await check('lint', bin('eslint'), ['.', '--max-warnings', '0']);
+      await check('format', bin('prettier'), ['--check', '.']);
+      await tests('unit, fault and system tests', 'host  | ', HOST_PROJECTS, [process.execPath]);
+    })(),
+  ]);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    for (const child of children) child.kill('SIGTERM');
+    process.exitCode = 1;
+    fail(`stopped by ${signal}`);
+  });
+}
+
+await everything();
+if (results.failures.length > 0) say(`\nFailed:\n${results.failures.map((name) => `  ${name}`).join('\n')}\n`);
+say(finalLine(results));
+if (results.failed > 0 || results.passed === 0) process.exitCode = 1;
