@@ -18,110 +18,114 @@ export const ProblemView = Type.Object({
 });
 
 export const RealView = Type.Object({
-  name: Type.String(),
+  name: Type.String({ description: 'Name of the record.' }),
   target: Type.String({ description: 'Address and port that is checked.' }),
   state: Type.String({ description: "The operators' wish: enabled, drain, disabled, or leaving." }),
-  verdict: Type.Enum(['up', 'down', 'unknown']),
+  verdict: Type.Enum(['up', 'down', 'unknown'], { description: 'What the checks say.' }),
   since: NullableTime,
   cause: Type.String({ description: 'Why the verdict is what it is.' }),
-  latencyMs: Type.Union([Type.Number(), Type.Null()]),
-  configuredWeight: Type.Integer(),
+  latencyMs: Type.Union([Type.Number(), Type.Null()], { description: 'Duration of the last check that finished.' }),
+  configuredWeight: Type.Integer({ description: 'Weight of the record.' }),
   weight: Type.Integer({ description: 'Weight in force.' }),
   kept: Type.Boolean({ description: 'In the pool although it fails: the floor holds it.' }),
   reason: Type.String({ description: 'Why it has this weight.' }),
-  activeConnections: Type.Integer(),
-  inactiveConnections: Type.Integer(),
+  activeConnections: Type.Integer({ description: 'As the kernel counts them.' }),
+  inactiveConnections: Type.Integer({ description: 'As the kernel counts them.' }),
 });
 export type RealView = Static<typeof RealView>;
 
 export const ServiceView = Type.Object({
-  name: Type.String(),
-  vip: Type.String(),
-  state: Type.String(),
-  scheduler: Type.String(),
+  name: Type.String({ description: 'Name of the record.' }),
+  vip: Type.String({ description: 'Name of its VIP.' }),
+  state: Type.String({ description: "The operators' wish: enabled, drain or disabled." }),
+  scheduler: Type.String({ description: 'IPVS scheduler.' }),
   kernelServices: Type.Integer({ description: 'Kernel services that it expands to.' }),
-  quorum: Type.Enum(['held', 'lost']),
-  quorumCause: Type.String(),
+  quorum: Type.Enum(['held', 'lost'], { description: 'Whether enough reals are up.' }),
+  quorumCause: Type.String({ description: 'The count behind it.' }),
   sorry: Type.Boolean({ description: 'The sorry server takes the traffic.' }),
   connections: Type.Number({ description: 'Connections scheduled since the kernel services were made.' }),
-  reals: Type.Array(RealView),
+  reals: Type.Array(RealView, { description: 'Its reals.' }),
 });
 export type ServiceView = Static<typeof ServiceView>;
 
 export const VipView = Type.Object({
-  name: Type.String(),
-  addresses: Type.Array(Type.String()),
-  interface: Type.Union([Type.String(), Type.Null()]),
-  advertised: Type.Boolean(),
+  name: Type.String({ description: 'Name of the record.' }),
+  addresses: Type.Array(Type.String(), { description: 'Its addresses.' }),
+  interface: Type.Union([Type.String(), Type.Null()], {
+    description: 'The interface that carries them; null = not our business.',
+  }),
+  advertised: Type.Boolean({ description: 'Whether it is announced.' }),
   reason: Type.String({ description: 'Why it is, or is not, announced.' }),
 });
 export type VipView = Static<typeof VipView>;
 
 export const PeerView = Type.Object({
-  name: Type.String(),
-  address: Type.String(),
-  asn: Type.Integer(),
-  state: Type.String(),
+  name: Type.String({ description: 'Name in the settings.' }),
+  address: Type.String({ description: 'Its address.' }),
+  asn: Type.Integer({ description: 'Its AS number.' }),
+  state: Type.String({ description: 'State of RFC 4271 section 8.2.2.' }),
   since: NullableTime,
-  announced: Type.Integer(),
-  endOfRibSent: Type.Boolean(),
-  lastError: Type.Union([Type.String(), Type.Null()]),
-  flaps: Type.Integer(),
+  announced: Type.Integer({ description: 'Routes announced on this session.' }),
+  endOfRibSent: Type.Boolean({ description: 'Whether End-of-RIB was sent (RFC 4724).' }),
+  lastError: Type.Union([Type.String(), Type.Null()], {
+    description: 'Why the session last went down; null = it never did.',
+  }),
+  flaps: Type.Integer({ description: 'How often an Established session was lost.' }),
 });
 export type PeerView = Static<typeof PeerView>;
 
 export const HoldView = Type.Object({
   revision: Type.String({ description: 'The revision that an approval must name.' }),
-  why: Type.String(),
+  why: Type.String({ description: 'What the guard found.' }),
   since: Time,
   lost: Type.Array(Type.String(), { description: 'What the change would take away.' }),
 });
 export type HoldView = Static<typeof HoldView>;
 
 export const KernelView = Type.Object({
-  adapter: Type.String(),
-  services: Type.Integer(),
-  destinations: Type.Integer(),
+  adapter: Type.String({ description: 'How the kernel is reached: ipvs, ipvsadm or memory.' }),
+  services: Type.Integer({ description: 'Virtual services of ours.' }),
+  destinations: Type.Integer({ description: 'Destinations of ours.' }),
   foreignServices: Type.Array(Type.String(), { description: 'In the kernel, not ours, never touched.' }),
   leaving: Type.Array(Type.Object({ service: Type.String(), real: Type.String(), until: Time })),
   lastRead: NullableTime,
   lastApply: NullableTime,
   lastOps: Type.Integer({ description: 'Operations of the last plan that was not empty.' }),
-  opsTotal: Type.Integer(),
+  opsTotal: Type.Integer({ description: 'Operations carried out since the start.' }),
   repairsTotal: Type.Integer({ description: 'Differences that a verification found and mended.' }),
   failures: Type.Array(Type.String(), { description: 'What the kernel refused in the last pass.' }),
 });
 export type KernelView = Static<typeof KernelView>;
 
 export const StatusView = Type.Object({
-  agent: Type.String(),
-  version: Type.String(),
-  pid: Type.Integer(),
+  agent: Type.String({ description: 'Name of the agent.' }),
+  version: Type.String({ description: 'Version of vipkeeper.' }),
+  pid: Type.Integer({ description: 'Its process.' }),
   startedAt: Time,
   now: Time,
-  ready: Type.Boolean(),
-  notReady: Type.Array(Type.String()),
+  ready: Type.Boolean({ description: 'Whether it does all of its work.' }),
+  notReady: Type.Array(Type.String(), { description: 'Why it does not.' }),
   store: Type.Object({
-    source: Type.String(),
-    state: Type.Enum(['connecting', 'connected', 'closed']),
+    source: Type.String({ description: 'zookeeper, etcd or directory.' }),
+    state: Type.Enum(['connecting', 'connected', 'closed'], { description: 'State of the session.' }),
     since: NullableTime,
-    session: Type.Union([Type.String(), Type.Null()]),
-    server: Type.Union([Type.String(), Type.Null()]),
-    lastError: Type.Union([Type.String(), Type.Null()]),
+    session: Type.Union([Type.String(), Type.Null()], { description: 'Session or lease.' }),
+    server: Type.Union([Type.String(), Type.Null()], { description: 'The member that we are connected to.' }),
+    lastError: Type.Union([Type.String(), Type.Null()], { description: 'Why there is no connection.' }),
     publishing: Type.String({ description: 'ok, or why health is not being published.' }),
   }),
   configuration: Type.Object({
-    seenRevision: Type.Union([Type.String(), Type.Null()]),
-    acceptedRevision: Type.Union([Type.String(), Type.Null()]),
-    position: Type.Union([Type.String(), Type.Null()]),
+    seenRevision: Type.Union([Type.String(), Type.Null()], { description: 'What the store holds.' }),
+    acceptedRevision: Type.Union([Type.String(), Type.Null()], { description: 'What is in force.' }),
+    position: Type.Union([Type.String(), Type.Null()], { description: "The store's own position." }),
     acceptedAt: NullableTime,
-    origin: Type.Enum(['none', 'store', 'last-known-good']),
+    origin: Type.Enum(['none', 'store', 'last-known-good'], { description: 'Where what is in force was read.' }),
     ageSeconds: Type.Union([Type.Number(), Type.Null()], {
       description: 'Since the store last confirmed the accepted set.',
     }),
   }),
-  problems: Type.Array(ProblemView),
-  holds: Type.Array(HoldView),
+  problems: Type.Array(ProblemView, { description: 'What is wrong with records.' }),
+  holds: Type.Array(HoldView, { description: 'Changes that the guard holds.' }),
   drains: Type.Array(
     Type.Object({
       name: Type.String(),
@@ -131,9 +135,9 @@ export const StatusView = Type.Object({
       until: NullableTime,
     }),
   ),
-  vips: Type.Array(VipView),
-  services: Type.Array(ServiceView),
-  peers: Type.Array(PeerView),
+  vips: Type.Array(VipView, { description: 'The VIPs with a service on this agent.' }),
+  services: Type.Array(ServiceView, { description: 'The services on this agent.' }),
+  peers: Type.Array(PeerView, { description: 'The BGP peers.' }),
   kernel: KernelView,
 });
 export type StatusView = Static<typeof StatusView>;
