@@ -1,9 +1,9 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
-import { Value } from 'typebox/value';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
+import { fillDefaults } from './defaults.ts';
 import { NAME_RULE, nearestName } from './names.ts';
 import { quoteFound } from './problem.ts';
 
@@ -38,7 +38,7 @@ type SchemaNode = Record<string, unknown>;
 export function validatorOf<S extends TSchema>(schema: S): Validator<Static<S>> {
   const compiled = Compile(schema);
   return (value) => {
-    const filled: unknown = Value.Default(schema, structuredClone(value));
+    const filled = fillDefaults(schema, structuredClone(value));
     if (compiled.Check(filled)) return ok(filled);
     const problems = explain(schema as SchemaNode, filled, compiled.Errors(filled));
     return err(problems.slice(0, MAX_PROBLEMS));
