@@ -16,6 +16,8 @@ export interface ServiceMemory {
   readonly quorum: 'held' | 'lost';
   /** Wall-clock milliseconds. */
   readonly quorumSince: number;
+  /** The sorry server has the traffic. */
+  readonly sorry: boolean;
   /** By probe target ("10.0.0.1|80"), so that a rename loses nothing and a new address inherits nothing. */
   readonly reals: Named<RealMemory>;
 }

@@ -1,0 +1,106 @@
+import type { Verdict } from '../checks/port.ts';
+import type { DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
+import type { Desired, DesiredVip } from './desired-state.ts';
+import { named } from './desired-state.ts';
+import { ActiveDrains, describeDrain } from './drains.ts';
+import { decideService, earlier } from './effective-service.ts';
+import type { Effective, EffectiveService, EffectiveVip, WantedService } from './effective-state.ts';
+import { expand } from './expansion.ts';
+import type { HealthMemory, ServiceMemory } from './health-memory.ts';
+import { RealChecks } from './wanted-checks.ts';
+
+export interface EffectiveInput {
+  readonly desired: Desired;
+  /** By key of the wanted check. */
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly memory: HealthMemory;
+  /** What the kernel holds; null = not known. Reals without a verdict keep the weight that they have there. */
+  readonly actual: DataplaneState | null;
+  /** Wall-clock milliseconds. */
+  readonly now: number;
+  /** Monotonic milliseconds. */
+  readonly monotonic: number;
+}
+
+/** What should be in force now, and what to remember for the next time. */
+export function effectiveState(input: EffectiveInput): {
+  readonly effective: Effective;
+  readonly memory: HealthMemory;
+} {
+  const { desired, memory, now } = input;
+  const drains = new ActiveDrains(desired.drains, now);
+  const expansion = expand(desired);
+  const serviceInput = { ...input, checks: new RealChecks(desired), drains };
+  const renamed = memoriesWithoutService(memory, desired);
+  const services = new Map<string, EffectiveService>();
+  const kernel = new Map<ServiceKey, WantedService>();
+  const memories: [string, ServiceMemory][] = [];
+  const byVip = new Map<string, string[]>();
+  let nextChangeMs = drains.nextEnd === null ? null : Math.max(0, drains.nextEnd - now);
+  for (const expanded of expansion.services.values()) {
+    const { name } = expanded.service;
+    const firstKey = expanded.kernel[0]?.key;
+    const inherited = firstKey === undefined ? undefined : renamed.get(firstKey);
+    const before = named(memory.services, name) ?? inherited ?? null;
+    const decision = decideService(expanded, before, serviceInput);
+    services.set(name, decision.effective);
+    if (decision.effective.state !== 'disabled') {
+      const onVip = byVip.get(decision.effective.vip);
+      if (onVip === undefined) byVip.set(decision.effective.vip, [name]);
+      else onVip.push(name);
+    }
+    for (const wanted of decision.kernel) kernel.set(wanted.key, wanted);
+    memories.push([name, decision.memory]);
+    nextChangeMs = earlier(nextChangeMs, decision.nextChangeMs);
+  }
+  return {
+    effective: {
+      revision: desired.revision,
+      services,
+      kernel,
+      vips: new Map(
+        Object.values(desired.vips).map((vip) => [
+          vip.name,
+          effectiveVip(vip, byVip.get(vip.name) ?? [], desired, drains),
+        ]),
+      ),
+      nextChangeMs,
+    },
+    memory: { services: Object.fromEntries(memories) },
+  };
+}
+
+/** Memories of services whose name is gone, by kernel service: a renamed service takes its memory along. */
+function memoriesWithoutService(memory: HealthMemory, desired: Desired): ReadonlyMap<ServiceKey, ServiceMemory> {
+  const found = new Map<ServiceKey, ServiceMemory>();
+  for (const [name, one] of Object.entries(memory.services)) {
+    if (one.kernelKey !== null && !Object.hasOwn(desired.services, name)) found.set(one.kernelKey, one);
+  }
+  return found;
+}
+
+function effectiveVip(
+  vip: DesiredVip,
+  services: readonly string[],
+  desired: Desired,
+  drains: ActiveDrains,
+): EffectiveVip {
+  const needed = services.length > 0 || vip.advertise.when === 'always';
+  return {
+    name: vip.name,
+    addresses: vip.addresses,
+    interface: needed ? vip.interface : null,
+    services,
+    withdrawn: withdrawnReason(vip, desired, drains),
+  };
+}
+
+function withdrawnReason(vip: DesiredVip, { agent }: Desired, drains: ActiveDrains): string | null {
+  if (vip.silenced !== null) return `silenced by ${vip.silenced.by}: ${vip.silenced.why}`;
+  const silenced = agent.bgp?.silenced ?? null;
+  if (silenced !== null) return `this agent is silenced by ${silenced.by}: ${silenced.why}`;
+  const vipDrain = drains.ofVip(vip.name);
+  if (vipDrain !== undefined) return describeDrain(vipDrain);
+  const agentDrain = drains.ofAgent(agent.name);
+  return agentDrain === undefined ? null : `this agent is ${describeDrain(agentDrain)}`;
+}

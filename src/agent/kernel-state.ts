@@ -1,0 +1,90 @@
+import type { AddressOp, InterfaceAddress } from '../ipvs/addresses.ts';
+import type {
+  ActualDestination,
+  ActualService,
+  DataplaneOp,
+  DataplaneState,
+  DestinationActivity,
+  DestinationKey,
+  KernelDestination,
+  ServiceKey,
+  TrafficStats,
+} from '../ipvs/dataplane.ts';
+import { destinationKeyOf, matchOf, serviceKeyOf } from '../ipvs/dataplane.ts';
+import { familyOf } from '../model/address.ts';
+
+const NO_TRAFFIC: TrafficStats = {
+  connections: 0n,
+  inPackets: 0n,
+  outPackets: 0n,
+  inBytes: 0n,
+  outBytes: 0n,
+  connectionsPerSecond: 0,
+  inPacketsPerSecond: 0,
+  outPacketsPerSecond: 0,
+  inBytesPerSecond: 0,
+  outBytesPerSecond: 0,
+};
+
+const NO_ACTIVITY: DestinationActivity = {
+  activeConnections: 0,
+  inactiveConnections: 0,
+  persistentConnections: 0,
+  stats: NO_TRAFFIC,
+};
+
+/** What the kernel holds after operations that it acknowledged, so that nobody needs to read it again. */
+export function applyToState(state: DataplaneState, ops: readonly DataplaneOp[]): DataplaneState {
+  if (ops.length === 0) return state;
+  const services = new Map(state);
+  const copied = new Map<ServiceKey, Map<DestinationKey, ActualDestination>>();
+  // Each service that is touched is copied once, however many operations touch it.
+  const destinationsOf = (key: ServiceKey, service: ActualService): Map<DestinationKey, ActualDestination> => {
+    const known = copied.get(key);
+    if (known !== undefined) return known;
+    const copy = new Map(service.destinations);
+    copied.set(key, copy);
+    services.set(key, { ...service, destinations: copy });
+    return copy;
+  };
+  for (const op of ops) {
+    const key = serviceKeyOf(matchOf(op));
+    const service = services.get(key);
+    if (op.kind === 'addService') {
+      const destinations = new Map<DestinationKey, ActualDestination>();
+      copied.set(key, destinations);
+      services.set(key, { service: op.service, stats: NO_TRAFFIC, destinations });
+    } else if (op.kind === 'deleteService') {
+      copied.delete(key);
+      services.delete(key);
+    } else if (service === undefined) {
+      // Acknowledged for a service that the picture does not have: the picture is wrong, and the next reading mends it.
+      continue;
+    } else if (op.kind === 'editService') {
+      services.set(key, { ...service, service: op.service });
+    } else if (op.kind === 'deleteDestination') {
+      destinationsOf(key, service).delete(destinationKeyOf(op));
+    } else {
+      put(destinationsOf(key, service), op.destination);
+    }
+  }
+  return services;
+}
+
+/** An edit keeps the counts of connections. */
+function put(destinations: Map<DestinationKey, ActualDestination>, destination: KernelDestination): void {
+  const key = destinationKeyOf(destination);
+  destinations.set(key, { destination, activity: destinations.get(key)?.activity ?? NO_ACTIVITY });
+}
+
+export function applyAddressOps(
+  addresses: readonly InterfaceAddress[],
+  ops: readonly AddressOp[],
+): readonly InterfaceAddress[] {
+  return ops.reduce<readonly InterfaceAddress[]>((current, op) => {
+    const others = current.filter(({ interface: name, address }) => name !== op.interface || address !== op.address);
+    if (op.kind === 'deleteAddress') return others;
+    const prefixLength = familyOf(op.address) === 'ipv4' ? 32 : 128;
+    return [...others, { interface: op.interface, address: op.address, prefixLength }];
+  }, addresses);
+}

@@ -1,0 +1,84 @@
+import type { AddressOp, InterfaceAddress } from '../ipvs/addresses.ts';
+import type { DataplaneOp } from '../ipvs/dataplane.ts';
+import { serviceKeyOf } from '../ipvs/dataplane.ts';
+import type { Effective } from './effective-state.ts';
+import type { Journal, JournalAddress } from './journal.ts';
+import { addressKey } from './journal.ts';
+
+export interface AddressPlanInput {
+  readonly effective: Effective;
+  readonly actual: readonly InterfaceAddress[];
+  /** As the plan of the services leaves it. */
+  readonly journal: Journal;
+  /** Operations on services in the same pass; deletions of addresses come after them. */
+  readonly serviceOps: readonly DataplaneOp[];
+}
+
+export interface AddressPlanResult {
+  /** Additions, which come before the services, then deletions, which come after them. */
+  readonly ops: readonly AddressOp[];
+  /** To be on disk before the first operation; the same object if nothing changed. */
+  readonly journal: Journal;
+  /** Wanted, and there before us: used, never removed. */
+  readonly borrowed: readonly JournalAddress[];
+}
+
+/**
+ * VIP addresses to add to interfaces, and ours to take away again. An address under which a kernel service of ours
+ * still serves its last connections stays.
+ */
+export function planAddresses(input: AddressPlanInput): AddressPlanResult {
+  const { effective, journal } = input;
+  const there = new Set(input.actual.map(addressKey));
+  const inUse = addressesInUse(journal, input.serviceOps);
+  const wanted = new Map<string, JournalAddress>();
+  for (const vip of effective.vips.values()) {
+    if (vip.interface === null) continue;
+    for (const address of vip.addresses) {
+      const entry: JournalAddress = { interface: vip.interface, address };
+      wanted.set(addressKey(entry), entry);
+    }
+  }
+  const adding: AddressOp[] = [];
+  const deleting: AddressOp[] = [];
+  const borrowed: JournalAddress[] = [];
+  const addresses: [string, JournalAddress][] = [];
+  let changed = false;
+  for (const [key, entry] of wanted) {
+    const ours = Object.hasOwn(journal.addresses, key);
+    if (!there.has(key)) adding.push({ kind: 'addAddress', ...entry });
+    else if (!ours) {
+      borrowed.push(entry);
+      continue;
+    }
+    addresses.push([key, entry]);
+    changed ||= !ours;
+  }
+  for (const [key, entry] of Object.entries(journal.addresses)) {
+    if (wanted.has(key)) continue;
+    if (!there.has(key)) {
+      changed = true;
+      continue;
+    }
+    addresses.push([key, entry]);
+    if (!inUse.has(entry.address)) {
+      deleting.push({ kind: 'deleteAddress', interface: entry.interface, address: entry.address });
+    }
+  }
+  return {
+    ops: [...adding, ...deleting],
+    journal: changed ? { ...journal, addresses: Object.fromEntries(addresses) } : journal,
+    borrowed,
+  };
+}
+
+/** Addresses of kernel services that are ours after the operations. A ServiceKey of an address has it in its middle. */
+function addressesInUse(journal: Journal, ops: readonly DataplaneOp[]): ReadonlySet<string> {
+  const deleted = new Set<string>();
+  for (const op of ops) if (op.kind === 'deleteService') deleted.add(serviceKeyOf(op.match));
+  const used = new Set<string>();
+  for (const key of Object.keys(journal.services)) {
+    if (!deleted.has(key) && !key.startsWith('fwmark|')) used.add(key.split('|')[1] ?? '');
+  }
+  return used;
+}

@@ -1,0 +1,284 @@
+import type {
+  ActualDestination,
+  ActualService,
+  DataplaneOp,
+  DataplaneState,
+  DestinationKey,
+  Forwarding,
+  KernelDestination,
+  KernelService,
+  ServiceKey,
+} from '../ipvs/dataplane.ts';
+import type { Named } from './desired-state.ts';
+import { named } from './desired-state.ts';
+import { earlier } from './effective-service.ts';
+import type { Effective, WantedService } from './effective-state.ts';
+import type { Journal, JournalService, Leaving, LeavingDestination, LeavingEntry } from './journal.ts';
+
+export interface PlanInput {
+  readonly effective: Effective;
+  readonly actual: DataplaneState;
+  /** Wall-clock milliseconds at which `actual` was read: its connection counts are no younger. */
+  readonly activityAt: number;
+  readonly journal: Journal;
+  /** What was effective before, for the names of reals that leave; null = not known. */
+  readonly previous: Effective | null;
+  /** How long what leaves may keep its connections. */
+  readonly drainTimeoutMs: number;
+  /** Wall-clock milliseconds. */
+  readonly now: number;
+}
+
+export interface PlanResult {
+  /** In order: what adds, then what takes away, so that no service is empty in between. */
+  readonly ops: readonly DataplaneOp[];
+  /** To be on disk before the first operation; the same object if nothing changed. */
+  readonly journal: Journal;
+  /** In the kernel, not ours, never touched. */
+  readonly foreign: readonly ServiceKey[];
+  /** Wanted and already in the kernel, now ours. */
+  readonly adopted: readonly ServiceKey[];
+  readonly leaving: readonly LeavingEntry[];
+  /** Milliseconds until a deadline passes; null = there is none. Connections that end are only seen by reading again. */
+  readonly nextChangeMs: number | null;
+}
+
+/** How long a destination that leaves may stand in for new ones that await their first verdict, if others are in. */
+const STAND_IN_MS = 30_000;
+
+/**
+ * The difference between what is effective and what the kernel holds, as operations. What is wanted and there is
+ * adopted and only edited; what is ours and not wanted leaves gently; anything else is foreign.
+ */
+export function plan(input: PlanInput): PlanResult {
+  const planner = new Planner(input);
+  for (const wanted of input.effective.kernel.values()) planner.want(wanted);
+  for (const [key, entry] of Object.entries(input.journal.services)) {
+    if (!input.effective.kernel.has(key as ServiceKey)) planner.release(key as ServiceKey, entry);
+  }
+  return planner.result();
+}
+
+class Planner {
+  readonly #input: PlanInput;
+  readonly #services: DataplaneOp[] = [];
+  readonly #adds: DataplaneOp[] = [];
+  readonly #raises: DataplaneOp[] = [];
+  readonly #lowers: DataplaneOp[] = [];
+  readonly #deletes: DataplaneOp[] = [];
+  readonly #serviceDeletes: DataplaneOp[] = [];
+  readonly #journal: [string, JournalService][] = [];
+  #journalChanged = false;
+  readonly #adopted: ServiceKey[] = [];
+  readonly #leaving: LeavingEntry[] = [];
+  #nextChangeMs: number | null = null;
+
+  constructor(input: PlanInput) {
+    this.#input = input;
+  }
+
+  want(wanted: WantedService): void {
+    const { kernel, key } = wanted;
+    const entry = named(this.#input.journal.services, key);
+    const there = this.#input.actual.get(key);
+    if (there === undefined) {
+      this.#services.push({ kind: 'addService', service: kernel });
+      for (const { destination } of wanted.destinations.values()) this.#add(kernel, destination);
+      this.#keep(key, entry, { service: wanted.service, leaving: null, destinations: {} });
+      return;
+    }
+    if (entry === undefined) this.#adopted.push(key);
+    if (!sameService(kernel, there.service)) this.#services.push({ kind: 'editService', service: kernel });
+    for (const [destinationKey, { destination }] of wanted.destinations) {
+      const actual = there.destinations.get(destinationKey)?.destination;
+      if (actual === undefined) this.#add(kernel, destination);
+      else if (!sameDestination(destination, actual)) this.#edit(kernel, destination, actual);
+    }
+    const destinations = this.#retireUnwanted(wanted, there, entry);
+    this.#keep(key, entry, { service: wanted.service, leaving: null, destinations });
+  }
+
+  /** A kernel service of ours that nothing wants: all weights 0, and gone when its connections are. */
+  release(key: ServiceKey, entry: JournalService): void {
+    const there = this.#input.actual.get(key);
+    if (there === undefined) {
+      this.#journalChanged = true;
+      return;
+    }
+    const destinations = [...there.destinations.values()];
+    const quiet = destinations.every(({ destination }) => destination.weight === 0);
+    const leaving = this.#leave(entry.leaving, quiet, false);
+    this.#keep(key, entry, { service: entry.service, leaving, destinations: entry.destinations });
+    const { match } = there.service;
+    if (this.#isOver(entry.leaving, leaving, quiet, destinations)) {
+      this.#serviceDeletes.push({ kind: 'deleteService', match });
+      return;
+    }
+    this.#until(leaving.until);
+    for (const [destinationKey, { destination }] of there.destinations) {
+      if (destination.weight > 0) {
+        this.#lowers.push({ kind: 'editDestination', match, destination: { ...destination, weight: 0 } });
+      }
+      const real = named(entry.destinations, destinationKey)?.real ?? this.#nameOf(key, destinationKey);
+      const { service } = entry;
+      this.#leaving.push({ key, destination: destinationKey, service, real, until: leaving.until });
+    }
+  }
+
+  result(): PlanResult {
+    const { journal, actual, effective } = this.#input;
+    const services = this.#journalChanged ? Object.fromEntries(this.#journal) : journal.services;
+    const isOurs = (key: ServiceKey): boolean => effective.kernel.has(key) || Object.hasOwn(journal.services, key);
+    return {
+      ops: [this.#services, this.#adds, this.#raises, this.#lowers, this.#deletes, this.#serviceDeletes].flat(),
+      journal: this.#journalChanged ? { ...journal, services } : journal,
+      foreign: [...actual.keys()].filter((key) => !isOurs(key)),
+      adopted: this.#adopted,
+      leaving: this.#leaving,
+      nextChangeMs: this.#nextChangeMs,
+    };
+  }
+
+  #add({ match }: KernelService, destination: KernelDestination): void {
+    this.#adds.push({ kind: 'addDestination', match, destination });
+  }
+
+  #edit({ match }: KernelService, destination: KernelDestination, actual: KernelDestination): void {
+    const bucket = destination.weight < actual.weight ? this.#lowers : this.#raises;
+    bucket.push({ kind: 'editDestination', match, destination });
+  }
+
+  #retireUnwanted(
+    wanted: WantedService,
+    there: ActualService,
+    entry: JournalService | undefined,
+  ): Named<LeavingDestination> {
+    const leaving: [string, LeavingDestination][] = [];
+    for (const [key, actual] of there.destinations) {
+      if (wanted.destinations.has(key)) continue;
+      const before = entry === undefined ? undefined : named(entry.destinations, key);
+      const after = this.#retire(wanted, key, actual, before ?? null);
+      if (after !== null) leaving.push([key, after]);
+    }
+    return leaving.length === 0 ? NOTHING_LEAVES : Object.fromEntries(leaving);
+  }
+
+  /** @returns what to note of it, null if it goes at once */
+  #retire(
+    wanted: WantedService,
+    key: DestinationKey,
+    actual: ActualDestination,
+    before: LeavingDestination | null,
+  ): LeavingDestination | null {
+    const { match } = wanted.kernel;
+    const { address, port, weight } = actual.destination;
+    const removal = wanted.out.get(key);
+    if (removal === 'now') {
+      this.#deletes.push({ kind: 'deleteDestination', match, address, port });
+      return null;
+    }
+    const standsIn = removal === undefined && this.#mayStandIn(wanted, before);
+    const leaving = this.#leave(before, weight === 0, standsIn);
+    if (this.#isOver(before, leaving, weight === 0, [actual])) {
+      this.#deletes.push({ kind: 'deleteDestination', match, address, port });
+    } else if (weight > 0 && !standsIn) {
+      this.#lowers.push({ kind: 'editDestination', match, destination: { ...actual.destination, weight: 0 } });
+    }
+    this.#until(leaving.until);
+    const real = before?.real ?? this.#nameOf(wanted.key, key);
+    this.#leaving.push({ key: wanted.key, destination: key, service: wanted.service, real, until: leaving.until });
+    if (before !== null && before.until === leaving.until && before.quietAt === leaving.quietAt) return before;
+    return { ...leaving, real };
+  }
+
+  /** Reals that replace others are not in the pool before their first verdict; until then the others stay. */
+  #mayStandIn(wanted: WantedService, before: Leaving | null): boolean {
+    if (!wanted.pending) return false;
+    const { drainTimeoutMs, now } = this.#input;
+    const othersAreIn = [...wanted.destinations.values()].some(({ destination }) => destination.weight > 0);
+    const allowed = othersAreIn ? Math.min(STAND_IN_MS, drainTimeoutMs) : drainTimeoutMs;
+    const end = (before?.since ?? now) + allowed;
+    if (now < end) this.#until(end);
+    return now < end;
+  }
+
+  #leave(before: Leaving | null, isQuiet: boolean, standsIn: boolean): Leaving {
+    const { now, drainTimeoutMs } = this.#input;
+    // Never later than from now on, so that a clock that was set back keeps nothing for ever.
+    const until = Math.min(before?.until ?? Infinity, now + drainTimeoutMs);
+    const quietAt = isQuiet ? (before?.quietAt ?? now) : standsIn ? null : now;
+    return { since: before?.since ?? now, until, quietAt };
+  }
+
+  /** Counts that were read before the weight was 0 prove nothing: a connection may have come since. */
+  #isOver(
+    before: Leaving | null,
+    leaving: Leaving,
+    isQuiet: boolean,
+    destinations: readonly ActualDestination[],
+  ): boolean {
+    const { now, activityAt } = this.#input;
+    if (now >= leaving.until || destinations.length === 0) return true;
+    const quietAt = before?.quietAt ?? null;
+    return isQuiet && quietAt !== null && activityAt > quietAt && destinations.every(isIdle);
+  }
+
+  #until(at: number): void {
+    this.#nextChangeMs = earlier(this.#nextChangeMs, Math.max(0, at - this.#input.now));
+  }
+
+  #nameOf(key: ServiceKey, destination: DestinationKey): string | null {
+    return this.#input.previous?.kernel.get(key)?.destinations.get(destination)?.real ?? null;
+  }
+
+  #keep(key: ServiceKey, before: JournalService | undefined, after: JournalService): void {
+    const same = before !== undefined && sameEntry(before, after);
+    if (!same) this.#journalChanged = true;
+    this.#journal.push([key, same ? before : after]);
+  }
+}
+
+const NOTHING_LEAVES: Named<LeavingDestination> = {};
+
+function isIdle({ activity }: ActualDestination): boolean {
+  return activity.activeConnections + activity.inactiveConnections + activity.persistentConnections === 0;
+}
+
+function sameEntry(a: JournalService, b: JournalService): boolean {
+  if (a.service !== b.service || !sameLeaving(a.leaving, b.leaving)) return false;
+  const keys = Object.keys(b.destinations);
+  if (keys.length !== Object.keys(a.destinations).length) return false;
+  return keys.every((key) => named(a.destinations, key) === named(b.destinations, key));
+}
+
+function sameLeaving(a: Leaving | null, b: Leaving | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.since === b.since && a.until === b.until && a.quietAt === b.quietAt;
+}
+
+export function sameService(a: KernelService, b: KernelService): boolean {
+  return (
+    a.scheduler === b.scheduler &&
+    a.schedulerFlags === b.schedulerFlags &&
+    a.onePacket === b.onePacket &&
+    a.persistence?.timeoutSeconds === b.persistence?.timeoutSeconds &&
+    a.persistence?.prefixLength === b.persistence?.prefixLength &&
+    a.persistenceEngine === b.persistenceEngine
+  );
+}
+
+export function sameDestination(wanted: KernelDestination, actual: KernelDestination): boolean {
+  return (
+    wanted.weight === actual.weight &&
+    wanted.upperThreshold === actual.upperThreshold &&
+    wanted.lowerThreshold === actual.lowerThreshold &&
+    sameForwarding(wanted.forwarding, actual.forwarding)
+  );
+}
+
+/** A kernel that finds the address to be its own says "local", whatever it was told. */
+function sameForwarding(wanted: Forwarding, actual: Forwarding): boolean {
+  if (actual.method === 'local') return true;
+  if (wanted.method !== 'tunnel' || actual.method !== 'tunnel') return wanted.method === actual.method;
+  return wanted.type === actual.type && wanted.port === actual.port && wanted.checksum === actual.checksum;
+}

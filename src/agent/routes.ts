@@ -1,0 +1,157 @@
+import type { Route } from '../bgp/port.ts';
+import type { InterfaceAddress } from '../ipvs/addresses.ts';
+import type { DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
+import { familyOf } from '../model/address.ts';
+import type { IpAddress } from '../model/address.ts';
+import type { Desired, DesiredVip } from './desired-state.ts';
+import type { Effective, EffectiveService, EffectiveVip } from './effective-state.ts';
+import { addressKey } from './journal.ts';
+
+/** What is really in force: routes are announced only for what is. */
+export interface Applied {
+  readonly services: DataplaneState;
+  readonly addresses: readonly InterfaceAddress[];
+}
+
+export interface AddressAdvertisement {
+  readonly address: IpAddress;
+  readonly advertised: boolean;
+  readonly reason: string;
+}
+
+export interface VipAdvertisement {
+  readonly name: string;
+  /** At least one address is announced. */
+  readonly advertised: boolean;
+  readonly reason: string;
+  readonly addresses: readonly AddressAdvertisement[];
+}
+
+/**
+ * The host routes to announce, and for every VIP address why, or why not.
+ * @param applied null = as if everything that is wanted were in force: what is not announced then has to go in any
+ *   case, before the kernel changes; what is announced on top of it follows afterwards
+ */
+export function routesFor(
+  desired: Desired,
+  effective: Effective,
+  applied: Applied | null,
+): { readonly routes: readonly Route[]; readonly vips: ReadonlyMap<string, VipAdvertisement> } {
+  const facts = new Facts(effective, applied);
+  const routes = new Map<IpAddress, Route>();
+  const vips = new Map<string, VipAdvertisement>();
+  // A VIP that is held comes last, so that its address belongs to the one that took it over.
+  for (const vip of Object.values(desired.vips)) {
+    const state = effective.vips.get(vip.name);
+    if (state === undefined) continue;
+    const forbidden = forbiddenReason(vip, state, desired);
+    const addresses = vip.addresses.map((address): AddressAdvertisement => {
+      const decision = forbidden === null ? decide(vip, state, address, effective, facts) : no(forbidden);
+      return { address, ...decision };
+    });
+    for (const { address, advertised } of addresses) {
+      if (advertised && !routes.has(address)) routes.set(address, routeOf(address, vip));
+    }
+    vips.set(vip.name, summary(vip.name, addresses));
+  }
+  return { routes: [...routes.values()], vips };
+}
+
+interface Decision {
+  readonly advertised: boolean;
+  readonly reason: string;
+}
+
+const yes = (reason: string): Decision => ({ advertised: true, reason });
+const no = (reason: string): Decision => ({ advertised: false, reason });
+
+function forbiddenReason(vip: DesiredVip, state: EffectiveVip, { agent }: Desired): string | null {
+  if (agent.bgp === null) return 'this agent has no BGP';
+  if (state.withdrawn !== null) return state.withdrawn;
+  if (vip.advertise.when === 'never') return 'never announced, as its record says';
+  const { peers } = vip.advertise;
+  const known = agent.bgp.peers;
+  if (peers !== null && !peers.some((peer) => Object.hasOwn(known, peer))) {
+    return `none of its peers (${peers.join(', ')}) is a peer of this agent`;
+  }
+  return null;
+}
+
+function decide(
+  vip: DesiredVip,
+  state: EffectiveVip,
+  address: IpAddress,
+  effective: Effective,
+  facts: Facts,
+): Decision {
+  if (state.interface !== null && !facts.hasAddress(state.interface, address)) {
+    return no(`${address} is not on ${state.interface}`);
+  }
+  const { when } = vip.advertise;
+  if (when === 'always') return yes('always announced, as its record says');
+  const services = state.services.flatMap((name) => effective.services.get(name) ?? []);
+  const judged = services.flatMap((service) => {
+    const keys = facts.keysFor(service, address);
+    return keys.length === 0 ? [] : [{ service, missing: whyNotServing(service, keys, facts) }];
+  });
+  if (judged.length === 0) return no('no service is on it');
+  const serving = judged.find(({ missing }) => missing === null);
+  const failing = judged.find(({ missing }) => missing !== null);
+  if (when === 'all' && failing !== undefined) return no(`service ${failing.service.name}: ${failing.missing ?? ''}`);
+  if (serving === undefined) return no(`service ${failing?.service.name ?? ''}: ${failing?.missing ?? ''}`);
+  if (when === 'all') return yes('all of its services hold their quorum');
+  return yes(`service ${serving.service.name} holds its quorum`);
+}
+
+function whyNotServing(service: EffectiveService, keys: readonly ServiceKey[], facts: Facts): string | null {
+  if (service.state === 'drain') return service.stateReason;
+  if (!service.serving) return `its quorum is lost (${service.quorum.cause})`;
+  const idle = keys.find((key) => !facts.takesTraffic(key));
+  return idle === undefined ? null : `${idle.replaceAll('|', ' ')} is not in force`;
+}
+
+function routeOf(address: IpAddress, { advertise }: DesiredVip): Route {
+  const { communities, largeCommunities, med, prepend, localPref, peers } = advertise;
+  return { address, communities, largeCommunities, med, prepend, localPref, peers };
+}
+
+function summary(name: string, addresses: readonly AddressAdvertisement[]): VipAdvertisement {
+  const advertised = addresses.some((one) => one.advertised);
+  const reasons = new Set(addresses.filter((one) => one.advertised === advertised).map(({ reason }) => reason));
+  const rest = new Set(addresses.filter((one) => one.advertised !== advertised).map(({ reason }) => reason));
+  const exceptions = rest.size === 0 ? '' : `; not all of it: ${[...rest].join('; ')}`;
+  const reason = addresses.length === 0 ? 'another VIP has its addresses' : `${[...reasons].join('; ')}${exceptions}`;
+  return { name, advertised, reason, addresses };
+}
+
+/** Answers from the kernel where it is known, else from what is wanted. */
+class Facts {
+  readonly #effective: Effective;
+  readonly #services: DataplaneState | null;
+  readonly #addresses: ReadonlySet<string> | null;
+
+  constructor(effective: Effective, applied: Applied | null) {
+    this.#effective = effective;
+    this.#services = applied?.services ?? null;
+    this.#addresses = applied === null ? null : new Set(applied.addresses.map(addressKey));
+  }
+
+  hasAddress(interfaceName: string, address: IpAddress): boolean {
+    return this.#addresses === null || this.#addresses.has(addressKey({ interface: interfaceName, address }));
+  }
+
+  /** The service's kernel services that packets to the address reach; those of a firewall mark by family. */
+  keysFor(service: EffectiveService, address: IpAddress): ServiceKey[] {
+    return service.kernelKeys.filter((key) => {
+      const match = this.#effective.kernel.get(key)?.kernel.match;
+      if (match === undefined) return false;
+      return match.kind === 'address' ? match.address === address : match.family === familyOf(address);
+    });
+  }
+
+  takesTraffic(key: ServiceKey): boolean {
+    const destinations = this.#services === null ? this.#effective.kernel.get(key) : this.#services.get(key);
+    for (const { destination } of destinations?.destinations.values() ?? []) if (destination.weight > 0) return true;
+    return false;
+  }
+}
