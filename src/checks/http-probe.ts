@@ -143,18 +143,28 @@ export function httpProber(
         message.destroy();
       });
       message.on('error', (error) => attempt.fail(error));
+      const accepts = ({ statusCode = 0 }: IncomingMessage): boolean => {
+        if (ranges.some(({ first, last }) => first <= statusCode && statusCode <= last)) return true;
+        attempt.reject(`status ${statusCode}, wanted ${wanted}`);
+        return false;
+      };
       message.on('response', (response) => {
         answer = response;
-        const code = response.statusCode ?? 0;
-        if (ranges.some(({ first, last }) => first <= code && code <= last)) drain(response, attempt, String(code));
-        else attempt.reject(`status ${code}, wanted ${wanted}`);
+        response.on('error', (error) => attempt.fail(error));
+        if (accepts(response)) drain(response, attempt);
+      });
+      // 101 has no body, and hands the connection over.
+      message.on('upgrade', (response, upgraded) => {
+        if (accepts(response)) attempt.succeed(String(response.statusCode));
+        upgraded.destroy();
       });
       message.end();
     });
 }
 
 /** Reads the body and throws it away: an answer that breaks off is not an answer. */
-function drain(response: IncomingMessage, attempt: Attempt, cause: string): void {
+function drain(response: IncomingMessage, attempt: Attempt): void {
+  const cause = String(response.statusCode);
   attempt.enter('while reading the body');
   let received = 0;
   response.on('data', (chunk: Buffer) => {
@@ -163,7 +173,6 @@ function drain(response: IncomingMessage, attempt: Attempt, cause: string): void
   });
   // Ahead of the listener by which Node closes the connection in its own way.
   response.prependListener('end', () => attempt.succeed(cause));
-  response.on('error', (error) => attempt.fail(error));
 }
 
 function hostHeader({ address, port }: Endpoint, usualPort: number): string {

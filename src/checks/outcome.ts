@@ -59,6 +59,11 @@ export function outcomeOfError(error: Error, endpoint: string, phase: string, la
   const name = typeof code === 'string' ? code : '';
   const ours = OURS[name];
   if (ours !== undefined) return { kind: 'notRun', cause: `${ours} (${name}, ${endpoint})` };
+  if (name === 'EPROTO') {
+    // Node wraps OpenSSL's error queue in it: "…:SSL routines:function:reason:file:line:".
+    const detail = /SSL routines:[^:]*:([^:]+):/.exec(error.message)?.[1] ?? shortened(error.message);
+    return { kind: 'failure', cause: `TLS error: ${detail}, ${phase}`, latencyMs, proof: 'answer' };
+  }
   if (typeof syscall === 'string') {
     const theirs = THEIRS[name];
     // An errno that nobody has judged yet must not take a real out of service.

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { describeError } from '../core/errors.ts';
+import type { WorkerEntry } from '../core/worker-entry.ts';
 import { workerEntry } from '../core/worker-entry.ts';
 import type { FromShard, ToShard } from './protocol.ts';
 import type { ShardDeps } from './shard.ts';
@@ -27,8 +28,11 @@ export type OpenShard = (events: ShardEvents) => ShardLink;
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 
 /** A shard on a thread of its own. */
-export const openWorkerShard: OpenShard = (events) => {
-  const { file, execArgv } = workerEntry('./worker', import.meta.url);
+export function openWorkerShard(entry: WorkerEntry = workerEntry('./worker', import.meta.url)): OpenShard {
+  return (events) => startWorker(entry, events);
+}
+
+function startWorker({ file, execArgv }: WorkerEntry, events: ShardEvents): ShardLink {
   const worker = new Worker(file, { execArgv, name: 'checks', resourceLimits: RESOURCE_LIMITS });
   let reason: string | undefined;
   let closing = false;
@@ -48,7 +52,7 @@ export const openWorkerShard: OpenShard = (events) => {
       await worker.terminate();
     },
   };
-};
+}
 
 /** A shard on this very thread, for tests and for tools: what passes is copied as between threads. */
 export function openLocalShard(deps: Omit<ShardDeps, 'send'>): OpenShard {

@@ -88,18 +88,18 @@ function build(
 
 function stampOf(reference: string | null): string {
   if (reference?.startsWith('file:') !== true) return reference ?? '';
-  const { mtimeMs, size, ino } = statSync(reference.slice('file:'.length));
-  return `${reference} ${mtimeMs} ${size} ${ino}`;
+  const path = reference.slice('file:'.length);
+  const stat = statSync(path);
+  // A device has no size and no end, and a pipe may have no writer: either would stop the whole thread.
+  if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
+  if (stat.size > MAX_PEM_BYTES) throw new Error(`${path} has ${stat.size} bytes, more than ${MAX_PEM_BYTES}`);
+  return `${reference} ${stat.mtimeMs} ${stat.size} ${stat.ino}`;
 }
 
+/** Called only for what `stampOf` has accepted. */
 function resolve(reference: string | null): string | undefined {
   if (reference === null) return undefined;
-  if (reference.startsWith('file:')) {
-    const path = reference.slice('file:'.length);
-    const { size } = statSync(path);
-    if (size > MAX_PEM_BYTES) throw new Error(`${size} bytes, more than ${MAX_PEM_BYTES}`);
-    return readFileSync(path, 'utf8');
-  }
+  if (reference.startsWith('file:')) return readFileSync(reference.slice('file:'.length), 'utf8');
   const value = process.env[reference.slice('env:'.length)];
   if (value === undefined) throw new Error('the variable is not set');
   return value;
