@@ -49,6 +49,8 @@ export function adviceFor(op: DataplaneOp, errno: string): string {
 function adviceOnMissing(op: DataplaneOp): string {
   if (op.kind !== 'addService' && op.kind !== 'editService') return 'the service has no such real';
   const { scheduler, persistenceEngine } = op.service;
-  const engine = persistenceEngine === null ? '' : ` and \`modprobe ip_vs_pe_${persistenceEngine}\``;
-  return `the kernel has no scheduler "${scheduler}": try \`modprobe ip_vs_${scheduler}\`${engine}`;
+  const asked = `the kernel has no scheduler "${scheduler}"`;
+  if (persistenceEngine === null) return `${asked}: try \`modprobe ip_vs_${scheduler}\``;
+  const modules = `\`modprobe -a ip_vs_${scheduler} ip_vs_pe_${persistenceEngine}\``;
+  return `${asked} or no persistence engine "${persistenceEngine}": try ${modules}`;
 }

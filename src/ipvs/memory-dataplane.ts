@@ -1,20 +1,18 @@
 import { CodedError } from '../core/errors.ts';
 import { err, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
-import { destinationKeyOf, matchOf, serviceKeyOf } from './dataplane.ts';
 import type {
   ActualDestination,
   ApplyReport,
   Dataplane,
   DataplaneOp,
   DataplaneState,
-  DestinationActivity,
   DestinationKey,
   KernelDestination,
   KernelService,
-  ServiceKey,
-  TrafficStats,
 } from './dataplane.ts';
+import { KernelTable } from './kernel-table.ts';
+import { NO_ACTIVITY, NO_TRAFFIC } from './traffic.ts';
 import { ReportBuilder } from './report.ts';
 
 /** The schedulers of Linux 6.x (net/netfilter/ipvs/ip_vs_*.c). */
@@ -46,18 +44,13 @@ export interface MemoryDataplaneOptions {
   readonly disturb?: (op: DataplaneOp) => string | null;
 }
 
-interface Entry {
-  service: KernelService;
-  readonly destinations: Map<DestinationKey, KernelDestination>;
-}
-
 /**
  * IPVS as a table in memory with the kernel's rules and errors (ip_vs_genl_set_cmd): for dry runs, and for tests of
  * whatever stands on the port. No packet ever meets it, so every counter is zero.
  */
 export class MemoryDataplane implements Dataplane {
   readonly name = 'memory';
-  readonly #table = new Map<ServiceKey, Entry>();
+  readonly #table = new KernelTable();
   readonly #schedulers: ReadonlySet<string>;
   readonly #engines: ReadonlySet<string>;
   readonly #disturb: (op: DataplaneOp) => string | null;
@@ -72,7 +65,7 @@ export class MemoryDataplane implements Dataplane {
   read(): Promise<Result<DataplaneState, CodedError>> {
     if (this.#closed) return Promise.resolve(err(closedError()));
     const state = new Map(
-      Array.from(this.#table, ([key, { service, destinations }]) => [
+      Array.from(this.#table.entries, ([key, { service, destinations }]) => [
         key,
         { service, stats: NO_TRAFFIC, destinations: new Map(Array.from(destinations, withActivity)) },
       ]),
@@ -89,7 +82,7 @@ export class MemoryDataplane implements Dataplane {
         const lost = new CodedError('NETLINK_LOST', 'the answers were lost', { transient: true });
         return Promise.resolve(report.finish(lost));
       }
-      const errno = disturbance ?? this.#carryOut(op);
+      const errno = disturbance ?? this.#table.carryOut(op, this.#hasModules);
       if (errno === null) report.applied(op);
       else report.refused(op, errno);
     }
@@ -101,66 +94,9 @@ export class MemoryDataplane implements Dataplane {
     return Promise.resolve();
   }
 
-  /** @returns the errno that the kernel would answer with, or null */
-  #carryOut(op: DataplaneOp): string | null {
-    const key = serviceKeyOf(matchOf(op));
-    const entry = this.#table.get(key);
-    if (op.kind === 'addService') {
-      if (entry !== undefined) return 'EEXIST';
-      if (!this.#hasModulesFor(op.service)) return 'ENOENT';
-      this.#table.set(key, { service: op.service, destinations: new Map() });
-      return null;
-    }
-    if (entry === undefined) return 'ESRCH';
-    switch (op.kind) {
-      case 'editService':
-        if (!this.#hasModulesFor(op.service)) return 'ENOENT';
-        entry.service = op.service;
-        return null;
-      case 'deleteService':
-        this.#table.delete(key);
-        return null;
-      case 'addDestination': {
-        const destination = destinationKeyOf(op.destination);
-        if (entry.destinations.has(destination)) return 'EEXIST';
-        entry.destinations.set(destination, op.destination);
-        return null;
-      }
-      case 'editDestination': {
-        const destination = destinationKeyOf(op.destination);
-        if (!entry.destinations.has(destination)) return 'ENOENT';
-        entry.destinations.set(destination, op.destination);
-        return null;
-      }
-      case 'deleteDestination':
-        return entry.destinations.delete(destinationKeyOf(op)) ? null : 'ENOENT';
-    }
-  }
-
-  #hasModulesFor({ scheduler, persistenceEngine }: KernelService): boolean {
-    return this.#schedulers.has(scheduler) && (persistenceEngine === null || this.#engines.has(persistenceEngine));
-  }
+  readonly #hasModules = ({ scheduler, persistenceEngine }: KernelService): boolean =>
+    this.#schedulers.has(scheduler) && (persistenceEngine === null || this.#engines.has(persistenceEngine));
 }
-
-export const NO_TRAFFIC: TrafficStats = {
-  connections: 0n,
-  inPackets: 0n,
-  outPackets: 0n,
-  inBytes: 0n,
-  outBytes: 0n,
-  connectionsPerSecond: 0,
-  inPacketsPerSecond: 0,
-  outPacketsPerSecond: 0,
-  inBytesPerSecond: 0,
-  outBytesPerSecond: 0,
-};
-
-export const NO_ACTIVITY: DestinationActivity = {
-  activeConnections: 0,
-  inactiveConnections: 0,
-  persistentConnections: 0,
-  stats: NO_TRAFFIC,
-};
 
 function withActivity([key, destination]: [DestinationKey, KernelDestination]): [DestinationKey, ActualDestination] {
   return [key, { destination, activity: NO_ACTIVITY }];

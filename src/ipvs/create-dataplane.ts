@@ -1,0 +1,40 @@
+import type { Clock, Log } from '../core/ports.ts';
+import type { InterfaceAddresses } from './addresses.ts';
+import type { Dataplane } from './dataplane.ts';
+import { NetlinkInterfaceAddresses } from './interface-addresses.ts';
+import { ipvsadmCommand } from './ipvsadm/command.ts';
+import { IpvsadmDataplane } from './ipvsadm/ipvsadm-dataplane.ts';
+import { KernelDataplane } from './kernel-dataplane.ts';
+import { modprobe } from './kernel-modules.ts';
+import { MemoryDataplane } from './memory-dataplane.ts';
+import { MemoryInterfaceAddresses } from './memory-interface-addresses.ts';
+import { chooseTransport } from './netlink/choose-transport.ts';
+import { NETLINK_GENERIC, NETLINK_ROUTE } from './netlink/constants.ts';
+
+export type DataplaneKind = 'ipvs' | 'ipvsadm' | 'memory';
+
+export interface DataplaneDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Nothing is asked of the kernel before the first read, so this cannot fail; a read tells whether IPVS is there. */
+export async function createDataplane(kind: DataplaneKind, deps: DataplaneDeps): Promise<Dataplane> {
+  switch (kind) {
+    case 'ipvs': {
+      const transports = await chooseTransport(deps);
+      return new KernelDataplane({ ...deps, open: transports.open(NETLINK_GENERIC), loadModule: modprobe(deps.log) });
+    }
+    case 'ipvsadm':
+      return new IpvsadmDataplane({ run: ipvsadmCommand(deps.clock) });
+    case 'memory':
+      return new MemoryDataplane();
+  }
+}
+
+/** The VIP addresses that go with a dataplane: a dry run leaves the host's interfaces alone as well. */
+export async function createInterfaceAddresses(kind: DataplaneKind, deps: DataplaneDeps): Promise<InterfaceAddresses> {
+  if (kind === 'memory') return new MemoryInterfaceAddresses();
+  const transports = await chooseTransport(deps);
+  return new NetlinkInterfaceAddresses({ ...deps, open: transports.open(NETLINK_ROUTE) });
+}

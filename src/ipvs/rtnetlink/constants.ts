@@ -1,0 +1,29 @@
+import type { AttributeTable } from '../netlink/attribute-table.ts';
+
+/** include/uapi/linux/rtnetlink.h */
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
+export const RTM_GETADDR = 22;
+export const RTM_NEWLINK = 16;
+export const RTM_GETLINK = 18;
+export const RT_SCOPE_UNIVERSE = 0;
+
+/** include/uapi/linux/if_addr.h: usable at once, without duplicate address detection. */
+export const IFA_F_NODAD = 0x02;
+
+/** include/uapi/linux/if_addr.h, IFA_* */
+export const ADDRESS = {
+  /** The peer's address on point-to-point links, the address itself elsewhere. */
+  address: { id: 1, type: 'bytes' },
+  /** This host's address; IPv6 has it only on point-to-point links. */
+  local: { id: 2, type: 'bytes' },
+  flags: { id: 8, type: 'u32' },
+} as const satisfies AttributeTable;
+
+/** include/uapi/linux/if_link.h, IFLA_* */
+export const LINK = {
+  name: { id: 3, type: 'string' },
+} as const satisfies AttributeTable;
+
+/** IFNAMSIZ (include/uapi/linux/if.h), with the closing NUL. */
+export const INTERFACE_NAME_MAX_LENGTH = 16;
