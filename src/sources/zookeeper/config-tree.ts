@@ -115,7 +115,9 @@ export class ConfigTree {
     const parents: string[] = [];
     for (const [index, [path, deep]] of stale.entries()) {
       const node = data.value[index] ?? null;
-      const visited = this.#put(path, node);
+      // A copy, since the view keeps all that came with it in memory. What a whole read brings belongs together and
+      // stays as it came.
+      const visited = this.#put(path, node === null ? null : { ...node, bytes: new Uint8Array(node.bytes) });
       if (!visited.ok) return visited;
       if (node !== null && deep && (options.oneShot || node.stat.childCount > 0)) parents.push(path);
     }
@@ -146,8 +148,7 @@ export class ConfigTree {
       this.#records.delete(path);
       return ok(undefined);
     }
-    // A copy: the view would keep a whole frame of other nodes in memory for as long as this one stays unchanged.
-    const bytes = new Uint8Array(node.bytes);
+    const { bytes } = node;
     this.#bytes += bytes.length;
     this.#records.set(path, { path, bytes, created: node.stat.czxid, modified: node.stat.mzxid });
     const { maxRecords, maxBytes } = this.#limits;

@@ -5,7 +5,7 @@
  */
 import { DecodeError } from '../../core/bytes.ts';
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
-import { readCreated, readNodeData, readStat, writeCreate } from './calls.ts';
+import { readNodeData, readStat, writeCreate } from './calls.ts';
 import type { Call, NewNode, NodeData } from './calls.ts';
 import { readBool, readString, readVector, writeBool, writeBuffer, writeString } from './jute.ts';
 import { OP } from './protocol.ts';
@@ -49,7 +49,7 @@ export type MultiOutcome =
 function writeOp(writer: ByteWriter, op: MultiOp): void {
   switch (op.kind) {
     case 'create':
-      writeHeader(writer, OP.create2, false);
+      writeHeader(writer, OP.create, false);
       writeCreate(writer, op);
       return;
     case 'set':
@@ -72,11 +72,9 @@ type ItemResult = { readonly version: number | null } | { readonly serverCode: n
 function readResult(type: number, reader: ByteReader): ItemResult {
   switch (type) {
     case OP.create:
-      // Servers up to 3.8 answer any create inside a multi in the old form, which has no Stat. A new node is at 0.
+      // CreateResponse: ustring path. A new node is at version 0.
       readString(reader);
       return { version: 0 };
-    case OP.create2:
-      return { version: readCreated(reader).version };
     case OP.setData:
       return { version: readStat(reader).version };
     case OP.delete:

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 
 /** Operation codes: org.apache.zookeeper.ZooDefs.OpCode. Only those that we send. */
 export const OP = {
-  /** Only ever met in replies: we send create2, whose reply carries a Stat. */
+  /** Inside a multi, where servers before 3.9 know no other. */
   create: 1,
   delete: 2,
   exists: 3,

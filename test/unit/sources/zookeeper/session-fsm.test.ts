@@ -1,0 +1,241 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { CodedError } from '../../../../src/core/errors.ts';
+import { INITIAL_STATE, step } from '../../../../src/sources/zookeeper/session-fsm.ts';
+import type { FsmAction, FsmEvent, FsmSettings, FsmState } from '../../../../src/sources/zookeeper/session-fsm.ts';
+import { runs } from '../../../fakes/property.ts';
+
+const SETTINGS: FsmSettings = {
+  serverCount: 3,
+  sessionTimeoutMs: 9_000,
+  connectTimeoutMs: 2_000,
+  closeTimeoutMs: 1_000,
+  allowReadOnly: false,
+};
+const IDENTITY = { id: 5n, password: new Uint8Array(16) };
+const BROKE = new CodedError('STORE_UNREACHABLE', 'closed', { transient: true });
+
+const start: FsmEvent = { kind: 'start', at: 0 };
+const opened: FsmEvent = { kind: 'opened' };
+const authenticated: FsmEvent = { kind: 'authenticated' };
+const steady: FsmEvent = { kind: 'steady' };
+const retryDue: FsmEvent = { kind: 'retryDue' };
+const welcomed = (timeoutMs = 9_000, readOnly = false): FsmEvent => ({
+  kind: 'welcomed',
+  welcome: { identity: IDENTITY, timeoutMs, readOnly },
+});
+const broken = (at: number): FsmEvent => ({ kind: 'broken', at, error: BROKE });
+const deadline = (at: number): FsmEvent => ({ kind: 'deadline', at });
+const CONNECT = [opened, welcomed(), authenticated];
+
+/** Runs events from the beginning: the final state, and the actions of the last event. */
+function after(events: readonly FsmEvent[], settings = SETTINGS): { state: FsmState; actions: readonly FsmAction[] } {
+  let result: { state: FsmState; actions: readonly FsmAction[] } = { state: INITIAL_STATE, actions: [] };
+  for (const event of events) result = step(result.state, event, settings);
+  return result;
+}
+
+const kinds = (actions: readonly FsmAction[]): string[] =>
+  actions.map((action) => (action.kind === 'notify' ? `notify ${action.what}` : action.kind));
+
+describe('the way to a connection', () => {
+  test('start dials the first server, with one deadline for all that follows', () => {
+    expect(after([start])).toMatchObject({
+      state: { phase: 'dialing', server: 0 },
+      actions: [
+        { kind: 'dial', server: 0 },
+        { kind: 'armDeadline', ms: 2_000 },
+      ],
+    });
+  });
+
+  test('opened greets without a session; the deadline is not armed again', () => {
+    expect(after([start, opened]).actions).toEqual([{ kind: 'greet', identity: null }]);
+  });
+
+  test('welcomed authenticates before anybody hears of a connection', () => {
+    expect(kinds(after([start, opened, welcomed()]).actions)).toEqual(['authenticate']);
+  });
+
+  test('authenticated is connected: pings at a third, silence ends it at two thirds of what the server granted', () => {
+    expect(after([start, opened, welcomed(6_000), authenticated])).toMatchObject({
+      state: { phase: 'connected', session: { timeoutMs: 6_000 } },
+      actions: [
+        { kind: 'keepAlive', pingMs: 2_000, silenceMs: 4_000 },
+        { kind: 'notify', what: 'connected' },
+      ],
+    });
+  });
+
+  test('a read-only server is left for the next one', () => {
+    const { state, actions } = after([start, opened, welcomed(9_000, true)]);
+    expect(kinds(actions)).toEqual(['hangUp', 'dial', 'armDeadline']);
+    expect(state).toMatchObject({ server: 1, session: null });
+    expect(state.lastError?.message).toMatch(/read-only/);
+  });
+
+  test('a read-only server will do when asked for', () => {
+    const settings = { ...SETTINGS, allowReadOnly: true };
+    expect(after([start, opened, welcomed(9_000, true)], settings).state.phase).toBe('authenticating');
+  });
+
+  test.each([
+    ['dialing', [start]],
+    ['greeting', [start, opened]],
+    ['authenticating', [start, opened, welcomed()]],
+  ] as const)('the deadline passes while %s: the next server at once', (phase, events) => {
+    const { state, actions } = after([...events, deadline(2_000)]);
+    expect(state).toMatchObject({ phase: 'dialing', server: 1, failures: 1 });
+    expect(state.lastError).toMatchObject({ code: 'STORE_UNREACHABLE' });
+    expect(state.lastError?.message).toContain(phase);
+    expect(kinds(actions)).toEqual(['hangUp', 'dial', 'armDeadline']);
+  });
+
+  test('after the last server has failed there is a pause, then the first again', () => {
+    const failed = [start, broken(1), broken(2), broken(3)];
+    expect(after(failed)).toMatchObject({ state: { phase: 'waiting', failures: 3 } });
+    expect(kinds(after(failed).actions)).toEqual(['hangUp', 'retryLater']);
+    expect(after([...failed, retryDue]).actions).toContainEqual({ kind: 'dial', server: 0 });
+  });
+});
+
+describe('a lost connection', () => {
+  const lost = [start, ...CONNECT, steady, broken(5_000)];
+
+  test('answers everybody, says so, and looks for the next server at once', () => {
+    const { state, actions } = after(lost);
+    expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'dial', 'armDeadline', 'notify lost']);
+    expect(actions[1]).toMatchObject({ error: { code: 'STORE_DISCONNECTED', transient: true } });
+    expect(state.session?.identity).toBe(IDENTITY);
+  });
+
+  test('is taken up again with the session and its password', () => {
+    expect(after([...lost, opened]).actions).toEqual([{ kind: 'greet', identity: IDENTITY }]);
+  });
+
+  test('may be silence', () => {
+    expect(after([start, ...CONNECT, deadline(6_000)]).state.lastError?.message).toMatch(/silent for two thirds/);
+  });
+
+  test('connections that break before they are steady bring the pause nearer: no storm', () => {
+    const shortLived = [...CONNECT, broken(1)];
+    const storm = [start, ...shortLived, ...shortLived, ...shortLived];
+    expect(after(storm).state.phase).toBe('waiting');
+    expect(kinds(after([start, ...shortLived, ...CONNECT, steady]).actions)).toEqual(['resetBackoff']);
+  });
+});
+
+describe('an expired session', () => {
+  const lost = [start, ...CONNECT, broken(5_000)];
+
+  test('is told when we return: a new one is asked for at the same server at once', () => {
+    const { state, actions } = after([...lost, opened, welcomed(0)]);
+    expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'dial', 'armDeadline', 'notify expired']);
+    expect(actions[1]).toMatchObject({ error: { code: 'STORE_SESSION_EXPIRED' } });
+    expect(state).toMatchObject({ session: null, server: 1, phase: 'dialing' });
+    expect(step(state, opened, SETTINGS).actions).toEqual([{ kind: 'greet', identity: null }]);
+  });
+
+  test('is told on a live connection: everybody is answered', () => {
+    const { actions } = after([start, ...CONNECT, { kind: 'expired', at: 1 }]);
+    expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'dial', 'armDeadline', 'notify expired']);
+  });
+
+  test('a refused new session is a failed attempt, not an expiry', () => {
+    expect(kinds(after([start, opened, welcomed(0)]).actions)).toEqual(['hangUp', 'dial', 'armDeadline']);
+  });
+});
+
+describe('a store that has begun again', () => {
+  const snub = (at: number): FsmEvent[] => [opened, broken(at)];
+  const lost = [start, ...CONNECT, steady, broken(1_000)];
+
+  test('hanging up on our greeting at every server for two session times makes us begin anew', () => {
+    const almost = after([...lost, ...snub(5_000), ...snub(9_000)]);
+    expect(almost.state).toMatchObject({ session: { identity: IDENTITY }, snubs: 2 });
+    const last = step(step(almost.state, retryDue, SETTINGS).state, opened, SETTINGS);
+    const done = step(last.state, broken(19_000), SETTINGS);
+    expect(kinds(done.actions)).toContain('forgetZxid');
+    expect(kinds(done.actions)).toContain('notify expired');
+    expect(done.state).toMatchObject({ session: null, snubs: 0 });
+  });
+
+  test('before that time has passed the session is kept', () => {
+    const soon = after([...lost, ...snub(1_100), ...snub(1_200), retryDue, ...snub(1_300), ...snub(1_400)]);
+    expect(soon.state.session?.identity).toBe(IDENTITY);
+  });
+
+  test('servers that are down do not count as having refused us', () => {
+    const down = after([...lost, ...snub(20_000), broken(30_000), retryDue, broken(40_000), broken(50_000)]);
+    expect(down.state).toMatchObject({ snubs: 1, session: { identity: IDENTITY } });
+  });
+});
+
+describe('closing', () => {
+  test('asks the server to end the session, and waits for a moment', () => {
+    const { state, actions } = after([start, ...CONNECT, { kind: 'close', keepSession: false }]);
+    expect(state.phase).toBe('closing');
+    expect(actions).toEqual([{ kind: 'armDeadline', ms: 1_000 }, { kind: 'sendClose' }]);
+    for (const end of [{ kind: 'closeAnswered' } as const, broken(1), deadline(1)]) {
+      expect(kinds(step(state, end, SETTINGS).actions)).toEqual(['hangUp', 'answerAll', 'notify closed']);
+    }
+  });
+
+  test.each([
+    ['idle', []],
+    ['dialing', [start]],
+    ['waiting', [start, broken(1), broken(2), broken(3)]],
+  ] as const)('while %s it is over at once', (_phase, events) => {
+    const { state } = after([...events, { kind: 'close', keepSession: false }]);
+    expect(state.phase).toBe('closed');
+  });
+
+  test('keeping the session hangs up without a word', () => {
+    const { actions } = after([start, ...CONNECT, { kind: 'close', keepSession: true }]);
+    expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'notify closed']);
+  });
+});
+
+const anyEvent: fc.Arbitrary<FsmEvent> = fc.oneof(
+  fc.constantFrom<FsmEvent>(start, opened, welcomed(), welcomed(0), welcomed(9_000, true), authenticated, steady),
+  fc.constantFrom<FsmEvent>(retryDue, { kind: 'closeAnswered' }),
+  fc.nat(100_000).map(broken),
+  fc.nat(100_000).map(deadline),
+  fc.nat(100_000).map((at): FsmEvent => ({ kind: 'expired', at })),
+);
+const history = fc.tuple(fc.array(anyEvent, { maxLength: 60 }), fc.boolean());
+
+test('whatever happens in whatever order', () => {
+  fc.assert(
+    fc.property(history, ([events, closes]) => {
+      const all: FsmEvent[] = [start, ...events, ...(closes ? [{ kind: 'close', keepSession: true } as const] : [])];
+      let state = INITIAL_STATE;
+      let lines = 0;
+      let isConnected = false;
+      for (const event of [...all, ...events]) {
+        const before = state.phase;
+        const result = step(state, event, SETTINGS);
+        state = result.state;
+        const did = kinds(result.actions);
+        for (const action of did) {
+          if (action === 'hangUp') lines = 0;
+          if (action === 'dial') lines += 1;
+          if (action === 'notify connected') isConnected = true;
+          if (action === 'notify lost' || action === 'notify expired' || action === 'notify closed')
+            isConnected = false;
+        }
+        const dialled = ['dialing', 'greeting', 'authenticating', 'connected'].includes(state.phase);
+        const wrong = [
+          lines > 1 && 'two connections at once',
+          dialled && lines !== 1 && 'waiting for a connection that nobody opened',
+          before === 'connected' && state.phase !== 'connected' && !did.includes('answerAll') && 'requests left alone',
+          isConnected !== (state.phase === 'connected') && 'listeners believe something else',
+          state.phase === 'waiting' && before !== 'waiting' && !did.includes('retryLater') && 'waiting for ever',
+          before === 'closed' && did.length > 0 && 'activity after the end',
+        ].filter((fault) => fault !== false);
+        if (wrong.length > 0) throw new Error(`${wrong.join(', ')} after ${event.kind} while ${before}`);
+      }
+    }),
+    runs(1_000),
+  );
+});
