@@ -53,5 +53,8 @@ export interface LeavingEntry {
   readonly destination: DestinationKey;
   readonly service: string;
   readonly real: string | null;
+  /** 0, unless it stands in for reals that await their first verdict. */
+  readonly weight: number;
+  readonly since: number;
   readonly until: number;
 }

@@ -4,11 +4,11 @@ import type {
   DataplaneOp,
   DataplaneState,
   DestinationKey,
-  Forwarding,
   KernelDestination,
   KernelService,
   ServiceKey,
 } from '../ipvs/dataplane.ts';
+import { sameDestination, sameService } from '../ipvs/equality.ts';
 import type { Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { earlier } from './effective-service.ts';
@@ -92,7 +92,7 @@ class Planner {
     for (const [destinationKey, { destination }] of wanted.destinations) {
       const actual = there.destinations.get(destinationKey)?.destination;
       if (actual === undefined) this.#add(kernel, destination);
-      else if (!sameDestination(destination, actual)) this.#edit(kernel, destination, actual);
+      else if (!isAsWanted(destination, actual)) this.#edit(kernel, destination, actual);
     }
     const destinations = this.#retireUnwanted(wanted, there, entry);
     this.#keep(key, entry, { service: wanted.service, leaving: null, destinations });
@@ -120,8 +120,8 @@ class Planner {
         this.#lowers.push({ kind: 'editDestination', match, destination: { ...destination, weight: 0 } });
       }
       const real = named(entry.destinations, destinationKey)?.real ?? this.#nameOf(key, destinationKey);
-      const { service } = entry;
-      this.#leaving.push({ key, destination: destinationKey, service, real, until: leaving.until });
+      const { since, until } = leaving;
+      this.#leaving.push({ key, destination: destinationKey, service: entry.service, real, weight: 0, since, until });
     }
   }
 
@@ -186,7 +186,17 @@ class Planner {
     }
     this.#until(leaving.until);
     const real = before?.real ?? this.#nameOf(wanted.key, key);
-    this.#leaving.push({ key: wanted.key, destination: key, service: wanted.service, real, until: leaving.until });
+    const { since, until } = leaving;
+    const stays = standsIn ? weight : 0;
+    this.#leaving.push({
+      key: wanted.key,
+      destination: key,
+      service: wanted.service,
+      real,
+      weight: stays,
+      since,
+      until,
+    });
     if (before !== null && before.until === leaving.until && before.quietAt === leaving.quietAt) return before;
     return { ...leaving, real };
   }
@@ -256,29 +266,8 @@ function sameLeaving(a: Leaving | null, b: Leaving | null): boolean {
   return a.since === b.since && a.until === b.until && a.quietAt === b.quietAt;
 }
 
-export function sameService(a: KernelService, b: KernelService): boolean {
-  return (
-    a.scheduler === b.scheduler &&
-    a.schedulerFlags === b.schedulerFlags &&
-    a.onePacket === b.onePacket &&
-    a.persistence?.timeoutSeconds === b.persistence?.timeoutSeconds &&
-    a.persistence?.prefixLength === b.persistence?.prefixLength &&
-    a.persistenceEngine === b.persistenceEngine
-  );
-}
-
-export function sameDestination(wanted: KernelDestination, actual: KernelDestination): boolean {
-  return (
-    wanted.weight === actual.weight &&
-    wanted.upperThreshold === actual.upperThreshold &&
-    wanted.lowerThreshold === actual.lowerThreshold &&
-    sameForwarding(wanted.forwarding, actual.forwarding)
-  );
-}
-
-/** A kernel that finds the address to be its own says "local", whatever it was told. */
-function sameForwarding(wanted: Forwarding, actual: Forwarding): boolean {
-  if (actual.method === 'local') return true;
-  if (wanted.method !== 'tunnel' || actual.method !== 'tunnel') return wanted.method === actual.method;
-  return wanted.type === actual.type && wanted.port === actual.port && wanted.checksum === actual.checksum;
+/** Whether the kernel has what is wanted. One that finds an address to be its own says "local", whatever it was told. */
+function isAsWanted(wanted: KernelDestination, actual: KernelDestination): boolean {
+  const local = actual.forwarding.method === 'local';
+  return sameDestination(wanted, local ? { ...actual, forwarding: wanted.forwarding } : actual);
 }

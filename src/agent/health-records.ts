@@ -1,0 +1,87 @@
+import { formatEndpoint } from '../model/address.ts';
+import type { IpAddress } from '../model/address.ts';
+import { STATE_VERSION } from '../model/records/state.ts';
+import type { HealthRecord } from '../model/records/state.ts';
+import { isoTime } from '../model/time.ts';
+import type { Effective, EffectiveReal, EffectiveService } from './effective-state.ts';
+import type { LeavingEntry } from './journal.ts';
+import type { VipAdvertisement } from './routes.ts';
+
+/** What one agent says about a service; session and times are the publisher's. */
+export type HealthContent = Omit<HealthRecord, 'session' | 'at' | 'validUntil'>;
+
+type RealHealth = HealthRecord['reals'][string];
+
+export interface HealthRecordInput {
+  readonly agent: string;
+  readonly effective: Effective;
+  /** By VIP name. */
+  readonly vips: ReadonlyMap<string, VipAdvertisement>;
+  readonly leaving: readonly LeavingEntry[];
+}
+
+/** The health records of this agent by service name: every real that is wanted, and those that are leaving. */
+export function healthRecords(input: HealthRecordInput): ReadonlyMap<string, HealthContent> {
+  const leaving = leavingByService(input.leaving);
+  const records = new Map<string, HealthContent>();
+  for (const service of input.effective.services.values()) {
+    records.set(service.name, healthRecord(service, leaving.get(service.name) ?? [], input));
+  }
+  return records;
+}
+
+function healthRecord(
+  service: EffectiveService,
+  leaving: readonly LeavingEntry[],
+  { agent, effective, vips }: HealthRecordInput,
+): HealthContent {
+  const reals = new Map<string, RealHealth>();
+  for (const real of service.reals.values()) reals.set(real.name, realHealth(real));
+  for (const entry of leaving) {
+    const { target, name } = identityOf(entry);
+    // A real whose address was changed is shown where it is going, not where it comes from.
+    if (!reals.has(name)) reals.set(name, leavingHealth(entry, target));
+  }
+  return {
+    v: STATE_VERSION,
+    agent,
+    revision: effective.revision,
+    quorum: service.quorum.state,
+    advertised: vips.get(service.vip)?.advertised ?? false,
+    reals: Object.fromEntries(reals),
+  };
+}
+
+function realHealth({ target, verdict, weight, state, kept }: EffectiveReal): RealHealth {
+  return {
+    target,
+    verdict: verdict.state,
+    since: isoTime(verdict.since),
+    cause: verdict.cause,
+    weight,
+    state,
+    ...(kept ? { kept } : {}),
+  };
+}
+
+function leavingHealth({ weight, since, until }: LeavingEntry, target: string): RealHealth {
+  const standIn = weight > 0 ? ', standing in until others have a verdict' : '';
+  const cause = `leaving${standIn}: deleted when its connections are over, at the latest at ${isoTime(until)}`;
+  return { target, verdict: 'unknown', since: isoTime(since), cause, weight, state: 'leaving' };
+}
+
+function identityOf({ destination, real }: LeavingEntry): { readonly target: string; readonly name: string } {
+  const [address = '', port = '0'] = destination.split('|');
+  const target = port === '0' ? address : formatEndpoint(address as IpAddress, Number(port));
+  return { target, name: real ?? target };
+}
+
+function leavingByService(leaving: readonly LeavingEntry[]): ReadonlyMap<string, readonly LeavingEntry[]> {
+  const byService = new Map<string, LeavingEntry[]>();
+  for (const entry of leaving) {
+    const known = byService.get(entry.service);
+    if (known === undefined) byService.set(entry.service, [entry]);
+    else known.push(entry);
+  }
+  return byService;
+}
