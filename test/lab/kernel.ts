@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MODULES } from './kernel-modules.ts';
 import { PART_VARIABLES, type PartName, type Parts, labCache, requireParts } from './parts.ts';
@@ -139,11 +140,12 @@ function startUml(folder: string, run: KernelRun, parts: Parts): ChildProcess {
   const memory = join(folder, 'memory');
   mkdirSync(memory);
   // The guest's memory is a file. /dev/shm is often too small in a container.
-  const mount = freeMegabytes('/dev/shm') >= run.memoryMb ? '' : `mount -t tmpfs lab-memory ${quoted(memory)} && `;
+  const mount =
+    freeMegabytes('/dev/shm') >= run.memoryMb ? '' : `mount -t tmpfs lab-memory ${quoted(memory)} || exit; `;
   const log = openSync(join(folder, 'kernel.log'), 'a');
   const child = startFenced(
     [],
-    `${mount}exec nice -n -10 taskset -c ${somePermittedCpu()} ${guest.map(quoted).join(' ')}`,
+    `${mount}${placement()}exec $place ${guest.map(quoted).join(' ')}`,
     { ...parts.env, TMPDIR: mount === '' ? '/dev/shm' : memory },
     [process.stdin.isTTY ? 'inherit' : 'ignore', log, log, 1, 2, log],
   );
@@ -152,16 +154,26 @@ function startUml(folder: string, run: KernelRun, parts: Parts): ChildProcess {
 }
 
 /**
- * A guest is many processes of which one runs at a time, each waking the next: pinned to one CPU, that costs half as
- * much as across two. The niceness keeps those hand-overs short while the machine does other things.
+ * Shell words that choose where the guest runs, in `$place`. A guest is many processes of which one runs at a time,
+ * each waking the next: on one CPU that costs half as much as across two, and a real-time class keeps the hand-overs
+ * short while the machine is busy (a quarter of the time with two compilers running; niceness does not help across
+ * sessions). One guest at a time has it, on the last of several CPUs, so that the machine always has another.
  */
-function somePermittedCpu(): number {
+function placement(): string {
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
   const cpus = list.split(',').flatMap((range) => {
     const [first = 0, last = first] = range.split('-').map(Number);
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
-  return cpus[process.pid % cpus.length] ?? 0;
+  const lines = [`place='taskset -c ${cpus[process.pid % cpus.length] ?? 0}'`];
+  if (cpus.length > 1) {
+    const pinned = `taskset -c ${cpus.at(-1) ?? 0} chrt -r 1`;
+    lines.push(
+      `exec 9>${quoted(join(tmpdir(), 'vipkeeper-lab-first-guest.lock'))}`,
+      `if flock -n 9 && ${pinned} true 2>/dev/null; then place='${pinned}'; fi`,
+    );
+  }
+  return `${lines.join('; ')}; `;
 }
 
 function freeMegabytes(folder: string): number {

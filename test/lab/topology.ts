@@ -3,7 +3,7 @@ import { type Parts, requireParts } from './parts.ts';
 import { LabProcess, type ProcessOptions, runToEnd } from './process.ts';
 import {
   type TopologySpec,
-  addressLine,
+  addressCommand,
   namespacesOf,
   nodeNamespace,
   setUpScript,
@@ -47,7 +47,7 @@ export class NetNode {
   }
 
   addAddress(address: string, device = 'lo'): Promise<string> {
-    return this.script(addressLine(address, device));
+    return this.script(`ip ${addressCommand(address, device)}`);
   }
 
   /** Takes the cable of a segment out, or puts it in again. */
@@ -62,7 +62,7 @@ export class NetNode {
    */
   takeDirect(...vips: readonly string[]): Promise<string> {
     const sysctls = { 'net.ipv4.conf.all.arp_ignore': 1, 'net.ipv4.conf.all.arp_announce': 2 };
-    return this.script([...sysctlLines(sysctls), ...vips.map((vip) => addressLine(vip, 'lo'))].join('\n'));
+    return this.script([...sysctlLines(sysctls), ...vips.map((vip) => `ip ${addressCommand(vip, 'lo')}`)].join('\n'));
   }
 
   #words(file: string, args: readonly string[]): string[] {
@@ -108,8 +108,8 @@ export class Topology {
     process.off('exit', this.#onExit);
     await Promise.all([...this.#processes].map((each) => each.stop()));
     this.#processes.clear();
-    const script = this.#namespaces.map((namespace) => `ip netns del ${namespace}`).join('\n');
-    await runToEnd('sh', [], { input: script, env: this.parts.env });
+    const commands = this.#namespaces.map((namespace) => `netns del ${namespace}\n`).join('');
+    await runToEnd('ip', ['-force', '-batch', '-'], { input: commands, env: this.parts.env });
   }
 }
 
