@@ -33,9 +33,16 @@ export interface KernelReport {
   readonly failures: readonly string[];
 }
 
-interface KernelDriverDeps {
-  readonly openDataplane: (kind: DesiredAgent['dataplane']) => Dataplane;
+/** The two ports to the host, opened together: a dry run leaves the interfaces alone as well. */
+export interface KernelPorts {
+  readonly dataplane: Dataplane;
   readonly addresses: InterfaceAddresses;
+}
+
+export type OpenKernel = (kind: DesiredAgent['dataplane']) => Promise<KernelPorts>;
+
+interface KernelDriverDeps {
+  readonly open: OpenKernel;
   readonly journalFile: JournalFile;
   readonly counters: Counters;
   readonly clock: Clock;
@@ -59,11 +66,13 @@ const SPELLED_OUT = 20;
  */
 export class KernelDriver {
   readonly #deps: KernelDriverDeps;
-  #dataplane: Dataplane | null = null;
+  #ports: KernelPorts | null = null;
   #kind: DesiredAgent['dataplane'] | null = null;
   #journal: Journal;
   #picture: Picture | null = null;
   #readAtMonotonic = -Infinity;
+  #previous: Effective | null = null;
+  #nextChangeMs: number | null = null;
   #report: KernelReport;
 
   constructor(deps: KernelDriverDeps) {
@@ -89,14 +98,19 @@ export class KernelDriver {
     return this.#picture;
   }
 
+  /** Milliseconds after the last pass until the plan changes by itself, null = never. */
+  nextChangeMs(): number | null {
+    return this.#nextChangeMs;
+  }
+
   /** Opens the adapter that the settings name, closing another one. The kernel stays as it is. */
   async use(kind: DesiredAgent['dataplane']): Promise<void> {
     if (this.#kind === kind) return;
-    await this.#dataplane?.close();
-    this.#dataplane = this.#deps.openDataplane(kind);
+    await this.close();
+    this.#ports = await this.#deps.open(kind);
     this.#kind = kind;
     this.#picture = null;
-    this.#report = { ...this.#report, adapter: this.#dataplane.name };
+    this.#report = { ...this.#report, adapter: this.#ports.dataplane.name };
   }
 
   /**
@@ -105,12 +119,12 @@ export class KernelDriver {
    */
   async refresh(maxAgeMs: number): Promise<boolean> {
     const { clock, counters } = this.#deps;
-    if (this.#dataplane === null) return false;
+    if (this.#ports === null) return false;
     if (this.#picture !== null && clock.monotonic() - this.#readAtMonotonic < maxAgeMs) return true;
     counters.kernelReads++;
-    const services = await this.#dataplane.read();
+    const services = await this.#ports.dataplane.read();
     if (!services.ok) return this.#unreadable(services.error);
-    const addresses = await this.#deps.addresses.read();
+    const addresses = await this.#ports.addresses.read();
     if (!addresses.ok) return this.#unreadable(addresses.error);
     if (this.#picture !== null) this.#noteDrift(drift(this.#picture.services, services.value, this.#journal.services));
     this.#picture = { services: services.value, addresses: addresses.value };
@@ -125,7 +139,8 @@ export class KernelDriver {
    */
   async program(effective: Effective, drainTimeoutMs: number): Promise<boolean> {
     const picture = this.#picture;
-    if (picture === null || this.#dataplane === null) return false;
+    const ports = this.#ports;
+    if (picture === null || ports === null) return false;
     const steps = this.#plan(effective, picture, drainTimeoutMs);
     this.#report = { ...this.#report, foreign: steps.foreign, leaving: steps.leaving };
     if (!this.#remember(steps.journal)) return false;
@@ -137,9 +152,9 @@ export class KernelDriver {
     const failures: string[] = [];
     const adding = steps.addresses.filter(({ kind }) => kind === 'addAddress');
     const deleting = steps.addresses.filter(({ kind }) => kind === 'deleteAddress');
-    await this.#applyAddresses(adding, failures);
-    await this.#applyServices(this.#dataplane, steps.services, failures);
-    await this.#applyAddresses(deleting, failures);
+    await this.#applyAddresses(ports.addresses, adding, failures);
+    await this.#applyServices(ports.dataplane, steps.services, failures);
+    await this.#applyAddresses(ports.addresses, deleting, failures);
     this.#report = { ...this.#report, failures, lastApply: this.#deps.clock.now(), lastOps: count };
     if (failures.length === 0) return true;
     const fields = { failed: failures.length, first: failures.slice(0, SPELLED_OUT) };
@@ -162,14 +177,30 @@ export class KernelDriver {
   }
 
   async close(): Promise<void> {
-    await this.#dataplane?.close();
-    await this.#deps.addresses.close();
+    await this.#ports?.dataplane.close();
+    await this.#ports?.addresses.close();
+    this.#ports = null;
   }
 
   #plan(effective: Effective, picture: Picture, drainTimeoutMs: number): Steps {
     const now = this.#deps.clock.now();
-    const services = plan({ effective, actual: picture.services, journal: this.#journal, drainTimeoutMs, now });
-    const addresses = planAddresses({ effective, actual: picture.addresses, journal: services.journal });
+    const services = plan({
+      effective,
+      actual: picture.services,
+      activityAt: this.#report.lastRead ?? now,
+      journal: this.#journal,
+      previous: this.#previous,
+      drainTimeoutMs,
+      now,
+    });
+    const addresses = planAddresses({
+      effective,
+      actual: picture.addresses,
+      journal: services.journal,
+      serviceOps: services.ops,
+    });
+    this.#previous = effective;
+    this.#nextChangeMs = services.nextChangeMs;
     return {
       journal: addresses.journal,
       services: services.ops,
@@ -209,9 +240,9 @@ export class KernelDriver {
     this.#picture = { ...this.#picture, services: applyToState(this.#picture.services, report.applied) };
   }
 
-  async #applyAddresses(ops: readonly AddressOp[], failures: string[]): Promise<void> {
+  async #applyAddresses(addresses: InterfaceAddresses, ops: readonly AddressOp[], failures: string[]): Promise<void> {
     if (ops.length === 0) return;
-    const report = await this.#deps.addresses.apply(ops);
+    const report = await addresses.apply(ops);
     this.#count(report, describeAddressOp, failures);
     if (this.#picture === null) return;
     this.#picture = { ...this.#picture, addresses: applyAddressOps(this.#picture.addresses, report.applied) };

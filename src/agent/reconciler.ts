@@ -169,9 +169,13 @@ export class Reconciler {
   }
 
   #nextWake(desired: Desired, effective: Effective, complete: boolean): number {
-    const leaving = this.#deps.kernel.report().leaving.length > 0;
-    const waits = [desired.agent.verifyIntervalMs, effective.nextChangeMs ?? Infinity];
-    if (leaving) waits.push(LEAVING_CHECK_MS);
+    const { kernel } = this.#deps;
+    const waits = [
+      desired.agent.verifyIntervalMs,
+      effective.nextChangeMs ?? Infinity,
+      kernel.nextChangeMs() ?? Infinity,
+    ];
+    if (kernel.report().leaving.length > 0) waits.push(LEAVING_CHECK_MS);
     if (!this.#endOfRibReleased) waits.push(LEAVING_CHECK_MS);
     if (!complete) waits.push(this.#backoff.next());
     return Math.min(...waits);

@@ -1,0 +1,76 @@
+import { createApi } from '../api/server.ts';
+import { parseListen } from '../api/listen.ts';
+import { MetricsRegistry } from '../api/metrics.ts';
+import { createSpeaker } from '../bgp/worker-speaker.ts';
+import { checkCatalog } from '../checks/decode.ts';
+import { createCheckRunner } from '../checks/runner.ts';
+import { asCodedError } from '../core/errors.ts';
+import type { CodedError } from '../core/errors.ts';
+import type { Log } from '../core/ports.ts';
+import type { Result } from '../core/result.ts';
+import { err, ok } from '../core/result.ts';
+import { systemClock } from '../core/system-clock.ts';
+import { readVersion } from '../core/version.ts';
+import { createDataplane, createInterfaceAddresses } from '../ipvs/create-dataplane.ts';
+import { RecordDecoder } from '../model/decode.ts';
+import { openSource } from '../sources/open-source.ts';
+import { Agent } from './agent.ts';
+import type { LoadedBootstrap } from './bootstrap-file.ts';
+import { automaticRouterId } from './router-id.ts';
+import { resolveSecret } from './secrets.ts';
+import { sessionTimeoutMs, storeSettings } from './store-settings.ts';
+
+export interface WiredAgent {
+  readonly agent: Agent;
+  readonly api: { readonly address: string | null; stop(): Promise<void> };
+}
+
+/** At the start the store gets this long before the last known good is put in force. */
+const STORE_WAIT_MS = 5_000;
+
+/** Builds every object of the daemon. The API listens already; the agent has not been started. */
+export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<Result<WiredAgent, CodedError>> {
+  const clock = systemClock;
+  const random = Math.random;
+  const version = readVersion();
+  const source = openSource(storeSettings(bootstrap, 'agent'), { clock, random, log: log.child({ part: 'source' }) });
+  if (!source.ok) return source;
+  const kernelDeps = { clock, log: log.child({ part: 'kernel' }) };
+  const agent = new Agent(
+    {
+      agent: bootstrap.agent,
+      version,
+      stateDir: bootstrap.stateDir,
+      sessionTimeoutMs: sessionTimeoutMs(bootstrap),
+      storeWaitMs: STORE_WAIT_MS,
+    },
+    {
+      source: source.value,
+      decoder: new RecordDecoder(checkCatalog),
+      checks: createCheckRunner({ clock, random, log: log.child({ part: 'checks' }), workers: bootstrap.checkWorkers }),
+      speaker: createSpeaker({ clock, random, log: log.child({ part: 'bgp' }) }),
+      openKernel: async (kind) => ({
+        dataplane: await createDataplane(kind, kernelDeps),
+        addresses: await createInterfaceAddresses(kind, kernelDeps),
+      }),
+      routerId: automaticRouterId(),
+      resolveSecret,
+      clock,
+      random,
+      log,
+    },
+  );
+  const api = createApi({
+    status: () => agent.status(),
+    log: log.child({ part: 'api' }),
+    metrics: new MetricsRegistry(() => agent.counters),
+    listen: bootstrap.api.listen === null ? null : parseListen(bootstrap.api.listen),
+    version,
+  });
+  try {
+    const { address } = await api.start();
+    return ok({ agent, api: { address, stop: () => api.stop() } });
+  } catch (error) {
+    return err(asCodedError(error, 'API_LISTEN'));
+  }
+}
