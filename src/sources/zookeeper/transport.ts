@@ -17,8 +17,6 @@ export interface TransportHandlers {
 
 export interface Transport {
   write(bytes: Uint8Array): void;
-  /** Sends what was written, then ends the stream, in its own time. */
-  end(): void;
   /** Drops the stream at once. No handler is called any more. */
   destroy(): void;
 }
@@ -96,7 +94,6 @@ function wrap(
   });
   return {
     write: (bytes) => void socket.write(bytes),
-    end: () => void socket.end(),
     destroy: () => {
       over = true;
       socket.destroy();
@@ -110,8 +107,10 @@ function stillborn(error: unknown, handlers: TransportHandlers): Transport {
   queueMicrotask(() => {
     if (!over) handlers.onClose(describeError(error));
   });
-  const drop = (): void => {
-    over = true;
+  return {
+    write: () => undefined,
+    destroy: () => {
+      over = true;
+    },
   };
-  return { write: () => undefined, end: drop, destroy: drop };
 }
