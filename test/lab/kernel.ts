@@ -165,9 +165,10 @@ function placement(): string {
     const [first = 0, last = first] = range.split('-').map(Number);
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
-  const lines = [`place='taskset -c ${cpus[process.pid % cpus.length] ?? 0}'`];
-  if (cpus.length > 1) {
-    const pinned = `taskset -c ${cpus.at(-1) ?? 0} chrt -r 1`;
+  const last = cpus.pop() ?? 0;
+  const lines = [`place='taskset -c ${cpus[process.pid % cpus.length] ?? last}'`];
+  if (cpus.length > 0) {
+    const pinned = `taskset -c ${last} chrt -r 1`;
     lines.push(
       `exec 9>${quoted(join(tmpdir(), 'vipkeeper-lab-first-guest.lock'))}`,
       `if flock -n 9 && ${pinned} true 2>/dev/null; then place='${pinned}'; fi`,
