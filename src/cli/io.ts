@@ -28,10 +28,10 @@ export interface CliDeps {
   readonly checks: CheckCatalog;
   loadBootstrap(path: string): Result<LoadedBootstrap, readonly Problem[]>;
   openStore(bootstrap: LoadedBootstrap): Promise<Result<StoreClient, CodedError>>;
-  /** Runs until it is told to stop. */
-  runAgent(bootstrapPath: string): Promise<number>;
+  /** Runs until it is told to stop. `flush`: on a stop, take what is ours out of the kernel. */
+  runAgent(bootstrapPath: string, options: { readonly flush: boolean }): Promise<number>;
   /** Sends a signal to a process. */
-  signal(pid: number, name: 'SIGUSR1'): void;
+  signal(pid: number, name: 'SIGUSR2'): void;
 }
 
 export interface CliContext {

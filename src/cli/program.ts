@@ -50,8 +50,11 @@ function addAgentCommands(program: Command, context: CliContext, done: (exitCode
     .command('agent')
     .description('run the agent in the foreground until it is told to stop')
     .addOption(bootstrapOption(context))
+    .option('--flush', 'on a stop, take what is ours out of the kernel instead of leaving it to forward')
     .addHelpText('after', `\n${help.SIGNALS}`)
-    .action(async ({ bootstrap }: BootstrapOption) => done(await context.deps.runAgent(bootstrap)));
+    .action(async ({ bootstrap, flush }: BootstrapOption & { readonly flush?: boolean }) => {
+      done(await context.deps.runAgent(bootstrap, { flush: flush === true }));
+    });
   program
     .command('status')
     .description('show what the running agent knows and does')

@@ -16,7 +16,7 @@ export async function restartAgent(context: CliContext, options: { readonly boot
   const { stateDir } = bootstrapOf(context, options.bootstrap);
   const owner = readLock(stateDir);
   if (owner === null || !isAlive(owner)) throw new CliFailure('failure', `no agent is running in ${stateDir}`);
-  deps.signal(owner.pid, 'SIGUSR1');
+  deps.signal(owner.pid, 'SIGUSR2');
   const deadline = deps.clock.monotonic() + LEAVE_TIMEOUT_MS;
   while (isAlive(owner)) {
     if (deps.clock.monotonic() > deadline) {

@@ -42,14 +42,13 @@ export async function setRecord(
       const after = new Map(before).set(path, edited(path, bytes, before));
       refuseProblems(context, editProblems(before, after, context.deps.checks, agent), path);
     }
-    const isFolder = current !== undefined && current.bytes.length === 0;
     if (current !== undefined && Buffer.compare(current.bytes, bytes) === 0) {
       context.io.out(`${path}: unchanged\n`);
       return;
     }
-    const outcome = current === undefined || isFolder ? 'created' : 'changed';
+    const outcome = current === undefined || isFolder(current) ? 'created' : 'changed';
     if (options.dryRun !== true) {
-      orFail(await store.write([{ kind: 'put', path, bytes, expected: current?.modified ?? null }]));
+      orFail(await store.write([put(path, bytes, current)]));
     }
     context.io.out(`${path}: ${outcome}${options.dryRun === true ? ' (dry run: nothing was written)' : ''}\n`);
   });
@@ -65,7 +64,7 @@ export async function removeRecord(context: CliContext, text: string, options: R
     const path = writablePath(text, root);
     const before = await readConfig(store);
     const doomed = [...before.values()].filter((record) => record.path === path || record.path.startsWith(`${path}/`));
-    const records = doomed.filter(({ bytes }) => bytes.length > 0);
+    const records = doomed.filter((record) => !isFolder(record));
     if (doomed.length === 0) throw new CodedError('STORE_NOT_FOUND', `there is nothing at ${path}`);
     const below = records.filter((record) => record.path !== path).length;
     if (below > 0 && options.recursive !== true) {
@@ -82,15 +81,32 @@ export async function removeRecord(context: CliContext, text: string, options: R
   });
 }
 
+/** Only if the record is as it was read; a folder has no revision that all stores agree on. */
+function put(path: string, bytes: Uint8Array, current: StoreRecord | undefined): WriteOp {
+  if (current === undefined) return { kind: 'put', path, bytes, expected: null };
+  return isFolder(current) ? { kind: 'put', path, bytes } : { kind: 'put', path, bytes, expected: current.modified };
+}
+
+function isFolder({ bytes }: StoreRecord): boolean {
+  return bytes.length === 0;
+}
+
 /** The deepest first: no store deletes a record with others below it. */
 function removeAll(store: StoreClient, doomed: readonly StoreRecord[]): Promise<Result<void, CodedError>> {
   const ordered = [...doomed].sort((a, b) => b.path.split('/').length - a.path.split('/').length);
-  return store.write(ordered.map(({ path, modified }): WriteOp => ({ kind: 'delete', path, expected: modified })));
+  return store.write(
+    ordered.map((record): WriteOp => {
+      const { path, modified } = record;
+      return isFolder(record) ? { kind: 'delete', path } : { kind: 'delete', path, expected: modified };
+    }),
+  );
 }
 
+/** Everything under config/; a store without a root is one that nobody has written to yet. */
 async function readConfig(store: StoreClient): Promise<Map<string, StoreRecord>> {
-  const records = orFail(await store.list('config'));
-  return new Map(records.map((record) => [record.path, record]));
+  const listed = await store.list('config');
+  if (!listed.ok && listed.error.code === 'STORE_NOT_FOUND') return new Map();
+  return new Map(orFail(listed).map((record) => [record.path, record]));
 }
 
 function checkExpected(path: string, current: StoreRecord | undefined, expected: bigint): void {

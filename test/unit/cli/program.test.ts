@@ -25,15 +25,15 @@ describe('the command line', () => {
 
   it('takes the bootstrap file from the environment, and rather from the option', async () => {
     const asked: string[] = [];
-    const runAgent = (path: string): Promise<number> => {
-      asked.push(path);
+    const runAgent = (path: string, { flush }: { readonly flush: boolean }): Promise<number> => {
+      asked.push(flush ? `${path}, flush` : path);
       return Promise.resolve(6);
     };
     const { run } = harness({ runAgent }, { VIPKEEPER_BOOTSTRAP: '/from/env.json' });
     expect(await run('agent')).toMatchObject({ exitCode: 6 });
-    await run('agent', '--bootstrap', '/from/option.json');
+    await run('agent', '--flush', '--bootstrap', '/from/option.json');
     await harness({ runAgent }).run('agent');
-    expect(asked).toEqual(['/from/env.json', '/from/option.json', '/etc/vipkeeper/bootstrap.json']);
+    expect(asked).toEqual(['/from/env.json', '/from/option.json, flush', '/etc/vipkeeper/bootstrap.json']);
   });
 
   it.each([[['frobnicate']], [['get']], [['get', 'a', 'b', 'c']], [['status', '--jsno']], [[]]])(

@@ -33,9 +33,9 @@ function harnessIn(directory: string): Harness {
   return harness({ loadBootstrap: () => ok(bootstrap), signal: (pid, name) => void process.kill(pid, name) });
 }
 
-/** A process that behaves as an agent does: it leaves at SIGUSR1 only. */
+/** A process that behaves as an agent does: it leaves at SIGUSR2 only. */
 function startAgent(): Promise<number> {
-  const script = `process.on('SIGUSR1', () => process.exit(0)); setInterval(() => {}, 1000); console.log('up')`;
+  const script = `process.on('SIGUSR2', () => process.exit(0)); setInterval(() => {}, 1000); console.log('up')`;
   const started = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
   child = started;
   return new Promise((resolve, reject) => {
