@@ -167,14 +167,14 @@ export class Agent {
     const steps: StopStep[] = [
       { name: 'intake', run: () => this.#intake.stop() },
       { name: 'reconciler', run: () => this.#reconciler.stop() },
-      { name: 'health file', run: () => Promise.resolve(this.#saveHealth()) },
+      { name: 'health file', run: async () => this.#saveHealth() },
       { name: 'speaker', run: () => speaker.stop(restart ? { kind: 'restart' } : { kind: 'stop', text }) },
       { name: 'publisher', run: () => this.#publisher.stop() },
       { name: 'source', run: () => source.close({ keepEphemeral: restart }) },
       { name: 'checks', run: () => checks.close() },
     ];
     if (departure.kind === 'stop') {
-      steps.push({ name: 'run file', run: () => Promise.resolve(this.#runFile.noteStopped()) });
+      steps.push({ name: 'run file', run: async () => this.#runFile.noteStopped() });
       if (departure.flush) steps.push({ name: 'kernel flush', run: () => this.#kernel.flush() });
     }
     steps.push({ name: 'kernel', run: () => this.#kernel.close() });
