@@ -18,41 +18,36 @@ export interface VipTable {
  * VIP that cannot be used as its record says stays as it was, less the addresses that others have now.
  */
 export function vipTable(used: ReadonlySet<string>, records: RecordSet['vips'], previous: Named<DesiredVip>): VipTable {
-  const vips = new Map<string, DesiredVip>();
+  const vips = new Map<string, DesiredVip | null>();
   const owners = new Map<IpAddress, string>();
   const problems: Problem[] = [];
-  const add = (vip: DesiredVip): void => {
-    vips.set(vip.name, vip);
-    for (const address of vip.addresses) owners.set(address, vip.name);
-  };
   const lastGood = (name: string): DesiredVip | null => {
     const before = named(previous, name);
     const addresses = before?.addresses.filter((address) => !owners.has(address)) ?? [];
     return before === undefined || addresses.length === 0 ? null : { ...before, addresses };
   };
-  for (const record of inOrder(used, records)) {
+  const judged = (record: Decoded<VipRecord>): DesiredVip | null => {
     const vip = vipOf(record);
     const faults = vipFaults(vip, owners);
-    if (faults.length === 0) {
-      add(vip);
-      continue;
-    }
+    if (faults.length === 0) return vip;
     const before = lastGood(record.name);
     const effect = before === null ? 'ignored' : 'last good version stays';
     for (const fault of faults) problems.push({ path: record.path, ...fault, effect });
-    if (before !== null) add(before);
-  }
-  return {
-    problems,
-    get(name) {
-      const known = vips.get(name);
-      if (known !== undefined || records.has(name)) return known ?? null;
-      // Its record is gone, so nothing refers to it but what stays as it was.
-      const before = lastGood(name);
-      if (before !== null) add(before);
-      return before;
-    },
+    return before;
   };
+  const get = (name: string): DesiredVip | null => {
+    const known = vips.get(name);
+    if (known !== undefined) return known;
+    const record = records.get(name);
+    // Without a record, nothing refers to it but what stays as it was.
+    const vip = record === undefined ? lastGood(name) : judged(record);
+    vips.set(name, vip);
+    for (const address of vip?.addresses ?? []) owners.set(address, name);
+    return vip;
+  };
+  // Those that the records of today refer to come before those that are only asked for later.
+  for (const { name } of inOrder(used, records)) get(name);
+  return { get, problems };
 }
 
 function inOrder(used: ReadonlySet<string>, records: RecordSet['vips']): Decoded<VipRecord>[] {

@@ -4,34 +4,13 @@ import type {
   ActualService,
   DataplaneOp,
   DataplaneState,
-  DestinationActivity,
   DestinationKey,
   KernelDestination,
   ServiceKey,
-  TrafficStats,
 } from '../ipvs/dataplane.ts';
 import { destinationKeyOf, matchOf, serviceKeyOf } from '../ipvs/dataplane.ts';
+import { NO_ACTIVITY, NO_TRAFFIC } from '../ipvs/traffic.ts';
 import { familyOf } from '../model/address.ts';
-
-const NO_TRAFFIC: TrafficStats = {
-  connections: 0n,
-  inPackets: 0n,
-  outPackets: 0n,
-  inBytes: 0n,
-  outBytes: 0n,
-  connectionsPerSecond: 0,
-  inPacketsPerSecond: 0,
-  outPacketsPerSecond: 0,
-  inBytesPerSecond: 0,
-  outBytesPerSecond: 0,
-};
-
-const NO_ACTIVITY: DestinationActivity = {
-  activeConnections: 0,
-  inactiveConnections: 0,
-  persistentConnections: 0,
-  stats: NO_TRAFFIC,
-};
 
 /** What the kernel holds after operations that it acknowledged, so that nobody needs to read it again. */
 export function applyToState(state: DataplaneState, ops: readonly DataplaneOp[]): DataplaneState {
