@@ -11,8 +11,14 @@ import { runs } from '../../../fakes/property.ts';
 
 const LIMITS = { maxRecords: 1_000, maxBytes: 10_000 };
 
-/** A tree of nodes that sends recursive-watch events, and that others may change between any two of our reads. */
+/**
+ * A tree of nodes that others may change between any two of our reads, with ZooKeeper's two kinds of watches: one
+ * recursive watch on config/ and one-shot watches set by `exists`, or one-shot watches only, set by every read.
+ */
 class FakeTree implements NodeReader, Requester {
+  readonly oneShot: boolean;
+  readonly #dataWatches = new Set<string>();
+  readonly #childWatches = new Set<string>();
   readonly nodes = new Map<string, { text: string; czxid: bigint; mzxid: bigint }>();
   lastZxid = 0n;
   reads = 0;
@@ -20,6 +26,10 @@ class FakeTree implements NodeReader, Requester {
   meanwhile: (read: number) => void = () => undefined;
   failure: CodedError | undefined;
   tree: ConfigTree | undefined;
+
+  constructor(oneShot: boolean) {
+    this.oneShot = oneShot;
+  }
 
   /** Sets a node, its parents included; empty text is a folder. */
   set(path: string, text: string): void {
@@ -35,7 +45,9 @@ class FakeTree implements NodeReader, Requester {
     for (const each of doomed.sort((a, b) => b.length - a.length)) {
       this.nodes.delete(each);
       this.lastZxid += 1n;
-      this.tree?.note({ type: EVENT.deleted, path: each });
+      const hadChildWatch = this.#childWatches.delete(each);
+      this.#fire(EVENT.deleted, each, hadChildWatch);
+      this.#fireParent(each);
     }
   }
 
@@ -43,6 +55,7 @@ class FakeTree implements NodeReader, Requester {
     expect(call.op).toBe(OP.exists);
     await this.#turn();
     const path = call.what.split(' ')[1] ?? '';
+    this.#dataWatches.add(path);
     const stat = { czxid: 1n } as Stat;
     return this.nodes.has(path) ? ok(stat as T) : err(new ServerRefusal(SERVER_ERROR.noNode, call.what));
   }
@@ -51,11 +64,13 @@ class FakeTree implements NodeReader, Requester {
     await this.#turn();
     this.nodesRead += paths.length;
     if (this.failure !== undefined) return err(this.failure);
+    for (const path of paths) if (this.oneShot && this.nodes.has(path)) this.#dataWatches.add(path);
     return ok(paths.map((path) => this.#nodeAt(path)));
   }
 
   async children(paths: readonly string[]): Promise<ManyResult<readonly string[]>> {
     await this.#turn();
+    for (const path of paths) if (this.oneShot && this.nodes.has(path)) this.#childWatches.add(path);
     return ok(paths.map((path) => (this.nodes.has(path) ? this.#namesIn(path) : null)));
   }
 
@@ -68,7 +83,19 @@ class FakeTree implements NodeReader, Requester {
     this.lastZxid += 1n;
     const type = this.nodes.has(path) ? EVENT.dataChanged : EVENT.created;
     this.nodes.set(path, { text, czxid: this.nodes.get(path)?.czxid ?? this.lastZxid, mzxid: this.lastZxid });
-    this.tree?.note({ type, path });
+    this.#fire(type, path, false);
+    if (type === EVENT.created) this.#fireParent(path);
+  }
+
+  #fire(type: number, path: string, watchedOtherwise: boolean): void {
+    const recursive = !this.oneShot && (path === '/root/config' || path.startsWith('/root/config/'));
+    const oneShot = this.#dataWatches.delete(path);
+    if (recursive || oneShot || watchedOtherwise) this.tree?.note({ type, path });
+  }
+
+  #fireParent(path: string): void {
+    const parent = path.slice(0, path.lastIndexOf('/'));
+    if (this.#childWatches.delete(parent)) this.tree?.note({ type: EVENT.childrenChanged, path: parent });
   }
 
   async #turn(): Promise<void> {
@@ -90,15 +117,15 @@ class FakeTree implements NodeReader, Requester {
   }
 }
 
-function open(limits = LIMITS): { store: FakeTree; tree: ConfigTree } {
-  const store = new FakeTree();
+function open(limits = LIMITS, oneShot = false): { store: FakeTree; tree: ConfigTree } {
+  const store = new FakeTree(oneShot);
   const tree = new ConfigTree(store, '/root', limits);
   store.tree = tree;
   return { store, tree };
 }
 
 async function recordsOf(tree: ConfigTree, store: FakeTree): Promise<Record<string, string>> {
-  const read = await tree.read(store, { oneShot: false });
+  const read = await tree.read(store, store);
   if (!read.ok) throw read.error;
   return Object.fromEntries([...read.value.records].map(([path, each]) => [path, Buffer.from(each.bytes).toString()]));
 }
@@ -148,11 +175,10 @@ describe('reading', () => {
 
   test('a root that is absent is said, and noticed when it comes', async () => {
     const { store, tree } = open();
-    const absent = await tree.read(store, { oneShot: false });
+    const absent = await tree.read(store, store);
     expect(absent.ok && absent.value).toMatchObject({ rootExists: false, records: new Map() });
     store.set('/root/config/vips/a', '{}');
-    tree.note({ type: EVENT.created, path: '/root' });
-    const present = await tree.read(store, { oneShot: false });
+    const present = await tree.read(store, store);
     expect(present.ok && present.value.rootExists).toBe(true);
     expect(present.ok && present.value.records.size).toBe(2);
   });
@@ -170,7 +196,7 @@ describe('reading', () => {
   ])('a tree with too many %s is an error, and no partial picture', async (_what, limits) => {
     const { store, tree } = open(limits);
     for (let n = 0; n < 4; n++) store.set(`/root/config/v${n}`, '{}');
-    expect(await tree.read(store, { oneShot: false })).toMatchObject({ ok: false, error: { code: 'STORE_TOO_LARGE' } });
+    expect(await tree.read(store, store)).toMatchObject({ ok: false, error: { code: 'STORE_TOO_LARGE' } });
     store.remove('/root/config/v0');
     store.remove('/root/config/v1');
     expect(Object.keys(await recordsOf(tree, store))).toHaveLength(2);
@@ -182,7 +208,7 @@ describe('reading', () => {
     await recordsOf(tree, store);
     store.set('/root/config/vips/a', '{"x":1}');
     store.failure = new ServerRefusal(SERVER_ERROR.noAuth, 'getData /root/config/vips/a');
-    expect(await tree.read(store, { oneShot: false })).toMatchObject({ ok: false, error: { code: 'STORE_FORBIDDEN' } });
+    expect(await tree.read(store, store)).toMatchObject({ ok: false, error: { code: 'STORE_FORBIDDEN' } });
     store.failure = undefined;
     expect((await recordsOf(tree, store))['config/vips/a']).toBe('{"x":1}');
   });
@@ -190,25 +216,29 @@ describe('reading', () => {
   test('changes that never stop are given up on with an error that passes', async () => {
     const { store, tree } = open();
     store.meanwhile = (read) => store.set('/root/config/vips/a', String(read));
-    expect(await tree.read(store, { oneShot: false })).toMatchObject({
+    expect(await tree.read(store, store)).toMatchObject({
       ok: false,
       error: { code: 'STORE_CONFLICT', transient: true },
     });
   });
 });
 
-const PATHS = ['a', 'a/b', 'a/b/c', 'a/d', 'e', 'e/f', 'e/f/g'].map((path) => `/root/config/${path}`);
+const PATHS = ['', 'a', 'a/b', 'a/b/c', 'a/d', 'e', 'e/f', 'e/f/g'].map((path) =>
+  `/root/config/${path}`.replace(/\/$/, ''),
+);
 const change = fc.record({
   atRead: fc.nat(30),
   path: fc.constantFrom(...PATHS),
   text: fc.option(fc.constantFrom('', '1', '22', '333')),
 });
 
-test('whenever others write, what is returned is the tree as it was when the last reply came', async () => {
+test.each([
+  ['one recursive watch', false],
+  ['one-shot watches', true],
+])('with %s: whenever others write, what is returned is the tree as the last reply left it', async (_kind, oneShot) => {
   await fc.assert(
     fc.asyncProperty(fc.array(change, { maxLength: 40 }), fc.nat(5), async (changes, count) => {
-      const { store, tree } = open();
-      store.set('/root/config', '');
+      const { store, tree } = open(LIMITS, oneShot);
       for (const path of PATHS.slice(0, count)) store.set(path, 'x');
       store.meanwhile = (read) => {
         for (const { path, text } of changes.filter((each) => each.atRead === read)) {
