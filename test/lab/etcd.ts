@@ -1,13 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
 import { type Parts, requireParts } from './parts.ts';
+import { LabProcess } from './process.ts';
 
 export interface EtcdOptions {
   readonly members?: 1 | 3;
@@ -26,82 +25,53 @@ export class EtcdMember {
   readonly endpoint: string;
   readonly #arguments: readonly string[];
   readonly #parts: Parts;
-  readonly #logFile: string;
   readonly #tls: EtcdOptions['tls'];
-  #child: ChildProcess | undefined;
+  #process: LabProcess | undefined;
 
-  constructor(
-    name: string,
-    endpoint: string,
-    args: readonly string[],
-    folder: string,
-    parts: Parts,
-    tls: EtcdOptions['tls'],
-  ) {
+  constructor(name: string, endpoint: string, args: readonly string[], parts: Parts, tls: EtcdOptions['tls']) {
     this.name = name;
     this.endpoint = endpoint;
     this.#arguments = args;
     this.#parts = parts;
-    this.#logFile = join(folder, `${name}.log`);
     this.#tls = tls;
   }
 
-  get pid(): number {
-    const pid = this.#child?.pid;
-    if (pid === undefined) throw new Error(`${this.name} is not running`);
-    return pid;
-  }
-
-  start(): void {
-    const log = openSync(this.#logFile, 'a');
-    const child = spawn(this.#parts.binary('etcd'), this.#arguments, {
-      env: { ...this.#parts.env, GOGC: '50' },
-      stdio: ['ignore', log, log],
-    });
-    closeSync(log);
-    child.once('exit', () => {
-      if (this.#child === child) this.#child = undefined;
-    });
-    this.#child = child;
-  }
-
   get running(): boolean {
-    return this.#child !== undefined;
+    return this.#process?.alive === true;
+  }
+
+  async start(): Promise<void> {
+    const env = { ...this.#parts.env, GOGC: '50' };
+    this.#process = await LabProcess.start(this.#parts.binary('etcd'), this.#arguments, { env, name: this.name });
   }
 
   /** Resolves once the member answers for a cluster that has a leader. */
   async ready(): Promise<void> {
-    await eventually(
-      `${this.name} at ${this.endpoint} is healthy`,
-      async () => {
-        if (!this.running) throw new Error(`${this.name} ended:\n${this.log().slice(-2_000)}`);
-        if (this.#tls === undefined) return this.#healthy();
-        return (await etcdctl(this.#parts, [this.endpoint], this.#tls, ['endpoint', 'health'])) !== '';
-      },
-      { timeoutMs: 20_000 },
-    );
+    const healthy = async (): Promise<boolean> => {
+      if (this.#tls === undefined) return this.#healthy();
+      return (await etcdctl(this.#parts, [this.endpoint], this.#tls, ['endpoint', 'health'])) !== '';
+    };
+    await this.#started().until(`${this.endpoint} is healthy`, healthy);
   }
 
   /** SIGKILL, and waits until the process is gone. */
   async kill(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
+    await this.#process?.stop();
+    this.#process = undefined;
   }
 
   /** The process stays and its sockets stay open, but nothing answers any more. */
   freeze(): void {
-    process.kill(this.pid, 'SIGSTOP');
+    this.#started().signal('SIGSTOP');
   }
 
   thaw(): void {
-    process.kill(this.pid, 'SIGCONT');
+    this.#started().signal('SIGCONT');
   }
 
-  log(): string {
-    return readFileSync(this.#logFile, 'utf8');
+  #started(): LabProcess {
+    if (this.#process === undefined) throw new Error(`${this.name} is not running`);
+    return this.#process;
   }
 
   async #healthy(): Promise<boolean> {
@@ -116,16 +86,12 @@ export class EtcdCluster {
   readonly #folder: string;
   readonly #parts: Parts;
   readonly #tls: EtcdOptions['tls'];
-  readonly #onExit = (): void => {
-    for (const member of this.members) if (member.running) process.kill(member.pid, 'SIGKILL');
-  };
 
   private constructor(members: readonly EtcdMember[], folder: string, parts: Parts, tls: EtcdOptions['tls']) {
     this.members = members;
     this.#folder = folder;
     this.#parts = parts;
     this.#tls = tls;
-    process.once('exit', this.#onExit);
   }
 
   static async start(options: EtcdOptions = {}): Promise<EtcdCluster> {
@@ -135,7 +101,7 @@ export class EtcdCluster {
       const folder = await mkdtemp(join(tmpdir(), 'vipkeeper-etcd-'));
       const cluster = new EtcdCluster(await plan(options, folder, parts), folder, parts, options.tls);
       try {
-        for (const member of cluster.members) member.start();
+        await Promise.all(cluster.members.map((member) => member.start()));
         await Promise.all(cluster.members.map((member) => member.ready()));
         return cluster;
       } catch (error) {
@@ -167,7 +133,6 @@ export class EtcdCluster {
   }
 
   async close(): Promise<void> {
-    process.removeListener('exit', this.#onExit);
     await Promise.all(this.members.map((member) => member.kill()));
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -195,7 +160,7 @@ async function plan(options: EtcdOptions, folder: string, parts: Parts): Promise
         : ['--cert-file', tls.certificate, '--key-file', tls.key, '--trusted-ca-file', tls.ca, '--client-cert-auth']),
       ...(options.flags ?? []),
     ];
-    return new EtcdMember(seat.name, seat.client, args, folder, parts, tls);
+    return new EtcdMember(seat.name, seat.client, args, parts, tls);
   });
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, realpath, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CodedError } from '../../core/errors.ts';
 import { silentLog } from '../../core/ports.ts';
@@ -11,7 +11,7 @@ import { fileError, isMissing } from './errors.ts';
 import { TICK_MS, fingerprintOf, isFresh, readWhole, syncFolder, writeAtomically } from './files.ts';
 import { withLock } from './flock.ts';
 import { readSessions } from './ownership.ts';
-import { CREATION_INDEX, RECORD_SUFFIX, STATE_FOLDER, WRITE_LOCK, isBelow, locate } from './paths.ts';
+import { CREATION_INDEX, RECORD_SUFFIX, STATE_FOLDER, WRITE_LOCK, isBelow, isHidden, locate } from './paths.ts';
 import { scanOne } from './scan.ts';
 import type { ScannedEntry } from './scan.ts';
 import type { DirectorySettings } from './settings.ts';
@@ -55,6 +55,8 @@ export class DirectoryStoreClient implements StoreClient {
         const fresh = records.some((each) => isFresh({ ctimeNs: each.modified }, this.#clock.now()));
         if (!fresh || attempt === ATTEMPTS) {
           const expired = await this.#expiredRecords(root, prefix);
+          const own = await scanOne(root, prefix);
+          if (own?.kind === 'folder') records.push(folderRecord(prefix, own));
           return records.filter((each) => !expired.has(each.path)).sort((a, b) => (a.path < b.path ? -1 : 1));
         }
         await this.#tick();
@@ -92,7 +94,7 @@ export class DirectoryStoreClient implements StoreClient {
     const dropped: string[] = [];
     let done = 0;
     try {
-      for (const op of ops) {
+      for (const op of inOrder(ops)) {
         const entry = before.get(op) ?? null;
         if (op.kind === 'delete') await remove(root, op.path);
         else if (op.bytes.length === 0) await makeFolder(root, op.path);
@@ -103,7 +105,7 @@ export class DirectoryStoreClient implements StoreClient {
         else entered.set(op.path, entry?.kind === 'file' ? entry.stats.birthtimeNs : now.stats.birthtimeNs);
       }
     } catch (error) {
-      const cause = fileError(error, ops[done]?.path ?? root);
+      const cause = fileError(error, root);
       if (done === 0) throw cause;
       throw new CodedError(cause.code, `only ${done} of ${ops.length} changes were made: ${cause.message}`);
     } finally {
@@ -155,6 +157,10 @@ export class DirectoryStoreClient implements StoreClient {
   }
 }
 
+function folderRecord(path: string, { stats }: ScannedEntry): StoreRecord {
+  return { path, bytes: new Uint8Array(0), created: stats.birthtimeNs, modified: stats.birthtimeNs };
+}
+
 /** @throws CodedError when the record is not as the operation expects it */
 function check(op: WriteOp, found: StoreRecord | null): void {
   if (op.expected === undefined) {
@@ -183,13 +189,35 @@ async function makeFolder(root: string, path: string): Promise<void> {
   await rm(join(root, `${path}${RECORD_SUFFIX}`), { force: true });
 }
 
+/** Nothing is taken away before what comes is there, and what lies deepest goes first. */
+function inOrder(ops: readonly WriteOp[]): WriteOp[] {
+  const depth = (op: WriteOp): number => op.path.split('/').length;
+  const deletions = ops.filter((op) => op.kind === 'delete').sort((a, b) => depth(b) - depth(a));
+  return [...ops.filter((op) => op.kind === 'put'), ...deletions];
+}
+
 async function remove(root: string, path: string): Promise<void> {
   const file = join(root, `${path}${RECORD_SUFFIX}`);
+  const folder = join(root, path);
   try {
     await rm(file);
     await syncFolder(dirname(file));
   } catch (error) {
     if (!isMissing(error)) throw error;
-    await rmdir(join(root, path));
+    await removeEmptyFolders(folder);
+    await rmdir(folder);
+    return;
+  }
+  // An empty folder of the record goes with it; one with records in it stays, as their folder.
+  await removeEmptyFolders(folder);
+  await rmdir(folder).catch(() => undefined);
+}
+
+async function removeEmptyFolders(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isDirectory() || isHidden(entry.name)) continue;
+    await removeEmptyFolders(join(folder, entry.name));
+    await rmdir(join(folder, entry.name)).catch(() => undefined);
   }
 }

@@ -82,9 +82,11 @@ export class TreeReader {
       if (isMissing(error)) return null;
       throw error;
     });
-    if (real === null) return this.#vanished(last);
+    if (real === null) {
+      this.#contents = new Map();
+      return this.#judge(NOTHING, this.#contents, true, last);
+    }
     const before = await scan(real, this.#prefix);
-    if (!before.exists) return this.#vanished(last, before);
     const contents = new Map<string, Content>();
     let steady = true;
     let bytes = 0;
@@ -131,14 +133,8 @@ export class TreeReader {
     this.#pending = pending;
     if (!settled && !last) return null;
     this.#accepted = records;
-    return { exists: found.exists, records, settled, scan: found };
-  }
-
-  /** The whole tree is gone, or seems so. */
-  #vanished(last: boolean, found: Scan = NOTHING): TreeReading | null {
-    this.#contents = new Map();
-    const reading = this.#judge(found, this.#contents, true, last);
-    return reading === null || reading.settled ? reading : { ...reading, exists: true };
+    // A root that seems gone while its records are still held is not believed to be gone either.
+    return { exists: found.exists || records.size > 0, records, settled, scan: found };
   }
 
   /** null: it changed under our eyes. */

@@ -17,9 +17,10 @@ import type {
 import { CodedError, describeError } from '../../core/errors.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
+import type { TlsMaterial } from '../credentials.ts';
 import { etcdError } from './errors.ts';
-import { parseEndpoint } from './settings.ts';
-import type { EtcdCredentials, EtcdSettings, EtcdTls } from './settings.ts';
+import { parseEndpoint, parseUser } from './settings.ts';
+import type { EtcdSettings, EtcdUser } from './settings.ts';
 import { Token } from './token.ts';
 
 /** A request without an answer for this long has failed: without a deadline a frozen member holds it for ever. */
@@ -58,49 +59,49 @@ export class EtcdLink {
   readonly endpoint: string;
   readonly #etcd: Etcd3;
   readonly #token = new Token();
-  readonly #credentials: EtcdCredentials | null;
+  readonly #user: EtcdUser | null;
   #renewal: Promise<Result<void, CodedError>> | null = null;
 
-  private constructor(endpoint: string, etcd: (token: Token) => Etcd3, credentials: EtcdCredentials | null) {
+  private constructor(endpoint: string, etcd: (token: Token) => Etcd3, user: EtcdUser | null) {
     this.endpoint = endpoint;
     this.#etcd = etcd(this.#token);
-    this.#credentials = credentials;
+    this.#user = user;
   }
 
   /** Nothing is sent yet: `logIn` does that, and without credentials the first call tells if all is well. */
   static create(settings: EtcdSettings, endpointText: string): Result<EtcdLink, CodedError> {
+    const auth = settings.auth?.() ?? ok(null);
+    if (!auth.ok) return auth;
+    const user = auth.value === null ? null : parseUser(auth.value);
+    const endpoint = parseEndpoint(endpointText, settings.tls !== undefined);
+    const tls = settings.tls?.load() ?? ok({});
+    if (!tls.ok) return tls;
+    const etcd = (token: Token): Etcd3 =>
+      new Etcd3({
+        hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
+        ...(endpoint.secure ? { credentials: channelCredentials(tls.value) } : {}),
+        grpcOptions: channelOptions(settings.tls?.serverName),
+        faultHandling: { host: () => failAtOnce, global: failAtOnce },
+        defaultCallOptions: (context: CallContext) => ({
+          // gRPC compares deadlines with the wall clock, so no injected clock will do here.
+          ...(context.isStream ? {} : { deadline: Date.now() + REQUEST_TIMEOUT_MS }),
+          ...(user === null ? {} : { interceptors: [token.interceptor] }),
+        }),
+      });
     try {
-      const tls = settings.tls?.();
-      const endpoint = parseEndpoint(endpointText, tls !== undefined);
-      const credentials = settings.credentials?.() ?? null;
-      const etcd = (token: Token): Etcd3 =>
-        new Etcd3({
-          hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
-          ...(tls === undefined ? {} : { credentials: channelCredentials(tls) }),
-          grpcOptions: channelOptions(tls?.serverName),
-          faultHandling: { host: () => failAtOnce, global: failAtOnce },
-          defaultCallOptions: (context: CallContext) => ({
-            // gRPC compares deadlines with the wall clock, so no injected clock will do here.
-            ...(context.isStream ? {} : { deadline: Date.now() + REQUEST_TIMEOUT_MS }),
-            ...(credentials === null ? {} : { interceptors: [token.interceptor] }),
-          }),
-        });
-      return ok(new EtcdLink(endpoint.address, etcd, credentials));
+      return ok(new EtcdLink(endpoint.address, etcd, user));
     } catch (error) {
-      if (error instanceof CodedError) return err(error);
-      return err(new CodedError('STORE_AUTH_FAILED', `credentials for ${endpointText}: ${describeError(error)}`));
+      // Certificates and keys that OpenSSL does not take.
+      return err(new CodedError('STORE_AUTH_FAILED', `TLS to ${endpointText}: ${describeError(error)}`));
     }
   }
 
   /** Gets a token for the calls that follow. Without credentials there is nothing to do. */
   async logIn(): Promise<Result<void, CodedError>> {
-    const credentials = this.#credentials;
-    if (credentials === null) return ok(undefined);
+    const user = this.#user;
+    if (user === null) return ok(undefined);
     this.#token.value = null;
-    const { username, password } = credentials;
-    const reply = await attempt(`login at ${this.endpoint}`, () =>
-      this.#etcd.auth.authenticate({ name: username, password }),
-    );
+    const reply = await attempt(`login at ${this.endpoint}`, () => this.#etcd.auth.authenticate({ ...user }));
     if (!reply.ok) return reply;
     this.#token.value = reply.value.token;
     return ok(undefined);
@@ -147,7 +148,7 @@ export class EtcdLink {
   async #call<T>(what: string, send: () => Promise<T>): Promise<Result<T, CodedError>> {
     const doing = `${what} at ${this.endpoint}`;
     const first = await attempt(doing, send);
-    if (first.ok || this.#credentials === null || !isTokenRefused(first.error)) return first;
+    if (first.ok || this.#user === null || !isTokenRefused(first.error)) return first;
     // A call with a bad token was not carried out, so even a write may be sent again with a new one. Once.
     const renewed = await (this.#renewal ??= this.logIn().finally(() => (this.#renewal = null)));
     return renewed.ok ? attempt(doing, send) : renewed;
@@ -166,11 +167,11 @@ function isTokenRefused(error: CodedError): boolean {
   return error.code === 'STORE_AUTH_FAILED' && error.transient;
 }
 
-function channelCredentials(tls: EtcdTls): NonNullable<IOptions['credentials']> {
+function channelCredentials(tls: TlsMaterial): NonNullable<IOptions['credentials']> {
   return {
-    rootCertificate: tls.ca ?? Buffer.from(rootCertificates.join('\n')),
-    ...(tls.certificate === undefined ? {} : { certChain: tls.certificate }),
-    ...(tls.key === undefined ? {} : { privateKey: tls.key }),
+    rootCertificate: Buffer.from(tls.ca ?? rootCertificates.join('\n')),
+    ...(tls.certificate === undefined ? {} : { certChain: Buffer.from(tls.certificate) }),
+    ...(tls.key === undefined ? {} : { privateKey: Buffer.from(tls.key) }),
   };
 }
 

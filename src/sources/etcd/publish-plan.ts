@@ -3,8 +3,8 @@ export interface PublishOp {
   readonly path: string;
   /** null = delete. */
   readonly bytes: Uint8Array | null;
-  /** The lease that the key must have for the operation to be carried out; '0' also stands for "no such key". */
-  readonly expectedLease: string;
+  /** The lease that the key must have for the operation to be carried out; null: there must be no such key. */
+  readonly expectedLease: string | null;
 }
 
 /** What carries our lease: path → bytes, or null when the last write's outcome is not known. */
@@ -24,7 +24,7 @@ export function planOps(wanted: ReadonlyMap<string, Uint8Array>, held: Held, our
   for (const [path, bytes] of wanted) {
     const ours = held.get(path);
     if (ours !== undefined && ours !== null && Buffer.compare(ours, bytes) === 0) continue;
-    ops.push({ path, bytes, expectedLease: held.has(path) ? ourLease : '0' });
+    ops.push({ path, bytes, expectedLease: held.has(path) ? ourLease : null });
   }
   for (const path of held.keys()) if (!wanted.has(path)) ops.push({ path, bytes: null, expectedLease: ourLease });
   return ops;
@@ -50,18 +50,17 @@ export function batches(ops: readonly PublishOp[]): PublishOp[][] {
 
 /**
  * What to do with an operation whose key was found under another lease than expected.
- * @param found the lease the key has now, '0' for none or no key
+ * @param found the lease the key has now, '0' for a key without one, null for no key
  */
 export function judge(
   op: PublishOp,
-  found: string,
+  found: string | null,
   ourLease: string,
   isAdopted: (lease: string) => boolean,
-): { readonly kind: 'retry'; readonly op: PublishOp } | { readonly kind: 'done' } | { readonly kind: 'refused' } {
+): { readonly kind: 'retry'; readonly op: PublishOp } | { readonly kind: 'done' | 'refused' } {
   // Somebody else's record, or none, is not ours to delete.
   if (op.bytes === null) return found === ourLease ? { kind: 'retry', op } : { kind: 'done' };
-  // A key without a lease belongs to nobody who could be alive, and an adopted session was ours.
-  if (found === '0' || found === ourLease || isAdopted(found)) {
+  if (found === null || found === ourLease || isAdopted(found)) {
     return { kind: 'retry', op: { ...op, expectedLease: found } };
   }
   return { kind: 'refused' };

@@ -126,21 +126,22 @@ export class Publisher {
     }
     const again: PublishOp[] = [];
     for (const [index, op] of batch.entries()) {
-      const found = reply.value.responses[index]?.response_range.kvs[0]?.lease ?? '0';
+      const found = reply.value.responses[index]?.response_range.kvs[0]?.lease ?? null;
       const verdict = judge(op, found, lease, (id) => this.#adopted.has(sessionOf(id)));
       if (verdict.kind === 'retry') {
         again.push(verdict.op);
         continue;
       }
       this.#held.delete(op.path);
-      if (verdict.kind === 'refused') tally.refused.set(op.path, sessionOf(found));
+      if (verdict.kind === 'refused') tally.refused.set(op.path, sessionOf(found ?? '0'));
     }
     return ok(again);
   }
 
   #compare(op: PublishOp): ICompare {
-    // A key that does not exist compares as one with lease 0.
-    return { key: this.#keys.key(op.path), target: 'Lease', result: 'Equal', lease: op.expectedLease };
+    const key = this.#keys.key(op.path);
+    if (op.expectedLease === null) return { key, target: 'Version', result: 'Equal', version: 0 };
+    return { key, target: 'Lease', result: 'Equal', lease: op.expectedLease };
   }
 
   #request(op: PublishOp, lease: string): IRequestOp {

@@ -1,31 +1,18 @@
-export interface EtcdCredentials {
-  readonly username: string;
-  readonly password: string;
-}
+import type { LoadAuth, StoreTls } from '../credentials.ts';
 
-/** PEM material of one moment. */
-export interface EtcdTls {
-  /** Authorities that we trust; absent = those that Node brings. */
-  readonly ca?: Buffer;
-  readonly certificate?: Buffer;
-  readonly key?: Buffer;
-  /** The name to expect in the member's certificate; absent = the endpoint's host. */
-  readonly serverName?: string;
-}
-
-/** Validated and resolved: nothing here is a reference any more. */
+/** Validated and resolved. */
 export interface EtcdSettings {
   /** 'host:port', 'http://host:port' or 'https://host:port'; an IPv6 literal in brackets; the port may be absent. */
   readonly endpoints: readonly string[];
   /** '/vipkeeper': no slash at the end. */
   readonly root: string;
+  /** How long our records outlive us. The cluster may make it longer, never shorter. */
   readonly leaseTtlMs: number;
-  /** Asked again at every connection, so that a rotated password or certificate is picked up. May throw. */
-  readonly credentials?: () => EtcdCredentials;
-  readonly tls?: () => EtcdTls;
+  readonly auth?: LoadAuth;
+  readonly tls?: StoreTls;
 }
 
-/** The port that etcd registers with IANA for its clients. */
+/** The port that etcd registered with IANA for its clients. */
 const CLIENT_PORT = 2379;
 
 export interface Endpoint {
@@ -40,4 +27,15 @@ export function parseEndpoint(text: string, tlsWanted: boolean): Endpoint {
     address: /:[0-9]+$/.test(address) ? address : `${address}:${CLIENT_PORT}`,
     secure: tlsWanted || text.startsWith('https://'),
   };
+}
+
+export interface EtcdUser {
+  readonly name: string;
+  readonly password: string;
+}
+
+/** A name holds no colon, a password may. */
+export function parseUser(auth: string): EtcdUser {
+  const colon = auth.indexOf(':');
+  return colon < 0 ? { name: auth, password: '' } : { name: auth.slice(0, colon), password: auth.slice(colon + 1) };
 }

@@ -102,15 +102,14 @@ export class EtcdSource implements Source {
     return this.#queue.publish(records);
   }
 
+  /** A key without a lease, which nobody alive answers for and which stays for good, has the owner '0'. */
   async owner(path: string): Promise<Result<EphemeralOwner | null, CodedError>> {
     const connected = this.#session.connection();
     if (!connected.ok) return connected;
     const reply = await this.#over(connected.value, connected.value.link.range({ key: this.#keys.key(path) }));
     if (!reply.ok) return reply;
     const kv = reply.value.kvs[0];
-    // A key without a lease stays for good: nobody alive answers for it.
-    if (kv === undefined || kv.lease === '0') return ok(null);
-    return ok({ session: sessionOf(kv.lease), bytes: kv.value });
+    return ok(kv === undefined ? null : { session: sessionOf(kv.lease), bytes: kv.value });
   }
 
   adoptSessions(sessions: readonly string[]): void {
