@@ -167,14 +167,14 @@ export class Agent {
     const steps: StopStep[] = [
       { name: 'intake', run: () => this.#intake.stop() },
       { name: 'reconciler', run: () => this.#reconciler.stop() },
-      { name: 'health file', run: async () => this.#saveHealth() },
+      { name: 'health file', run: () => done(() => this.#saveHealth()) },
       { name: 'speaker', run: () => speaker.stop(restart ? { kind: 'restart' } : { kind: 'stop', text }) },
       { name: 'publisher', run: () => this.#publisher.stop() },
       { name: 'source', run: () => source.close({ keepEphemeral: restart }) },
       { name: 'checks', run: () => checks.close() },
     ];
     if (departure.kind === 'stop') {
-      steps.push({ name: 'run file', run: async () => this.#runFile.noteStopped() });
+      steps.push({ name: 'run file', run: () => done(() => this.#runFile.noteStopped()) });
       if (departure.flush) steps.push({ name: 'kernel flush', run: () => this.#kernel.flush() });
     }
     steps.push({ name: 'kernel', run: () => this.#kernel.close() });
@@ -203,4 +203,10 @@ export class Agent {
   #saveHealth(): void {
     if (this.#reconciler.view() !== null) this.#healthFile.save(this.#reconciler.health());
   }
+}
+
+/** A step that has nothing to wait for. */
+function done(work: () => void): Promise<void> {
+  work();
+  return Promise.resolve();
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { CodedError } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
@@ -17,10 +17,13 @@ export function resolveSecret(reference: string, env: NodeJS.ProcessEnv = proces
   }
   const path = reference.replace(/^file:/, '');
   try {
-    const bytes = readFileSync(path);
-    if (bytes.length > MAX_SECRET_BYTES) {
-      return err(new CodedError('SECRET_UNREADABLE', `${reference}: more than ${MAX_SECRET_BYTES} bytes`));
+    // Asked before it is read: a device or a pipe would never end.
+    const stat = statSync(path);
+    if (!stat.isFile() || stat.size > MAX_SECRET_BYTES) {
+      const message = `${reference}: not a regular file of at most ${MAX_SECRET_BYTES} bytes`;
+      return err(new CodedError('SECRET_UNREADABLE', message));
     }
+    const bytes = readFileSync(path);
     const value = bytes.toString('utf8').replace(/\r?\n$/, '');
     if (value === '') return err(new CodedError('SECRET_UNREADABLE', `${reference}: the file is empty`));
     return ok(value);

@@ -23,6 +23,10 @@ describe('secret references', () => {
     expect(resolved.ok ? '' : resolved.error.message).toContain(reference);
   });
 
+  it('does not try to read a device to its end', () => {
+    expect(resolveSecret('file:/dev/zero')).toMatchObject({ ok: false, error: { code: 'SECRET_UNREADABLE' } });
+  });
+
   it('refuses an empty file and one that is no secret', () => {
     const path = join(tempDir(), 'secret');
     writeFileSync(path, '\n');
