@@ -22,7 +22,7 @@ const ATTEMPTS = 3;
 
 /** Everything that is in the table, put together from what five runs of ipvsadm print. */
 export function readState(run: RunIpvsadm): Promise<Result<DataplaneState, CodedError>> {
-  return untilSettled(async () => {
+  return untilSettled(async (): Promise<Result<DataplaneState | null, CodedError>> => {
     const saved = await readSaved(run);
     if (!saved.ok) return saved;
     if (saved.value?.size === 0) return ok(new Map());

@@ -13,17 +13,13 @@ export const IFA_F_NODAD = 0x02;
 
 /** include/uapi/linux/if_addr.h, IFA_* */
 export const ADDRESS = {
+  /** This host's address; the kernel leaves it out for IPv6 but on point-to-point links. */
+  local: { id: 2, type: 'bytes' },
   /** The peer's address on point-to-point links, the address itself elsewhere. */
   address: { id: 1, type: 'bytes' },
-  /** This host's address; IPv6 has it only on point-to-point links. */
-  local: { id: 2, type: 'bytes' },
-  flags: { id: 8, type: 'u32' },
 } as const satisfies AttributeTable;
 
 /** include/uapi/linux/if_link.h, IFLA_* */
 export const LINK = {
   name: { id: 3, type: 'string' },
 } as const satisfies AttributeTable;
-
-/** IFNAMSIZ (include/uapi/linux/if.h), with the closing NUL. */
-export const INTERFACE_NAME_MAX_LENGTH = 16;

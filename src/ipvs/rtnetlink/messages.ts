@@ -30,13 +30,10 @@ export function addressRequest(kind: 'add' | 'delete', index: number, address: I
     type: kind === 'add' ? RTM_NEWADDR : RTM_DELADDR,
     flags: kind === 'add' ? NLM_F_CREATE | NLM_F_EXCL : 0,
     writePayload: (writer) => {
-      writeAddressHeader(writer, FAMILIES[family], HOST_PREFIX[family], index);
-      writeTable(writer, ADDRESS, {
-        address: bytes,
-        local: bytes,
-        // A VIP that fails duplicate address detection, because another director has it too, would be unusable.
-        ...(kind === 'add' && family === 'ipv6' ? { flags: IFA_F_NODAD } : {}),
-      });
+      // A VIP that fails duplicate address detection, because another director has it too, would be unusable.
+      const flags = kind === 'add' && family === 'ipv6' ? IFA_F_NODAD : 0;
+      writeAddressHeader(writer, FAMILIES[family], HOST_PREFIX[family], flags, index);
+      writeTable(writer, ADDRESS, { local: bytes, address: bytes });
     },
   };
 }
@@ -45,12 +42,18 @@ export function addressRequest(kind: 'add' | 'delete', index: number, address: I
 export const addressesRequest: NetlinkRequest = {
   type: RTM_GETADDR,
   writePayload: (writer) => {
-    writeAddressHeader(writer, 0, 0, 0);
+    writeAddressHeader(writer, 0, 0, 0, 0);
   },
 };
 
-function writeAddressHeader(writer: ByteWriter, family: number, prefixLength: number, index: number): void {
-  writer.u8(family).u8(prefixLength).u8(0).u8(RT_SCOPE_UNIVERSE).u32le(index);
+function writeAddressHeader(
+  writer: ByteWriter,
+  family: number,
+  prefixLength: number,
+  flags: number,
+  index: number,
+): void {
+  writer.u8(family).u8(prefixLength).u8(flags).u8(RT_SCOPE_UNIVERSE).u32le(index);
 }
 
 export interface IndexedAddress {
