@@ -1,84 +1,50 @@
-import { assertNever } from '../core/result.ts';
-import type { Result } from '../core/result.ts';
-import { ok } from '../core/result.ts';
 import type { CodedError } from '../core/errors.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
-import type { LoadAuth, StoreTls } from './credentials.ts';
+import type { Result } from '../core/result.ts';
+import { ok } from '../core/result.ts';
+import { DirectoryStoreClient } from './directory/client.ts';
+import type { DirectorySettings } from './directory/settings.ts';
+import { DirectorySource } from './directory/source.ts';
+import { EtcdStoreClient } from './etcd/client.ts';
+import type { EtcdSettings } from './etcd/settings.ts';
+import { EtcdSource } from './etcd/source.ts';
 import type { Source, StoreClient } from './source.ts';
+import type { ZookeeperOptions } from './zookeeper/options.ts';
+import { createZookeeperClient } from './zookeeper/zookeeper-client.ts';
+import { createZookeeperSource } from './zookeeper/zookeeper-source.ts';
 
-/** A store as it is to be used: validated, defaults filled in, and secrets as functions that read them. */
+/** Which store, with everything that it takes to reach it. */
 export type StoreSettings =
-  | {
-      readonly kind: 'zookeeper';
-      /** 'host', 'host:port' or '[ipv6]:port'. */
-      readonly servers: readonly string[];
-      readonly root: string;
-      readonly sessionTimeoutMs: number;
-      readonly auth?: LoadAuth;
-      readonly tls?: StoreTls;
-    }
-  | {
-      readonly kind: 'etcd';
-      /** 'host:port', 'http://host:port' or 'https://host:port'. */
-      readonly endpoints: readonly string[];
-      readonly root: string;
-      readonly leaseTtlMs: number;
-      readonly auth?: LoadAuth;
-      readonly tls?: StoreTls;
-    }
-  | {
-      readonly kind: 'directory';
-      /** Holds `config/` and `state/`; the root of the other stores has no part in it. */
-      readonly path: string;
-      /** How long what a process left behind stays. */
-      readonly sessionTimeoutMs: number;
-    };
+  | ({ readonly kind: 'zookeeper' } & ZookeeperOptions)
+  | ({ readonly kind: 'etcd' } & EtcdSettings)
+  | ({ readonly kind: 'directory' } & DirectorySettings);
 
-export interface StoreDeps {
+export interface SourceDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
-/**
- * The agent's source. Each store's code is loaded only where it is used: etcd's brings a protocol library of 15 MB.
- * @returns BOOTSTRAP_INVALID for what only the store's own code can judge
- */
-export async function openSource(store: StoreSettings, deps: StoreDeps): Promise<Result<Source, CodedError>> {
-  switch (store.kind) {
-    case 'zookeeper': {
-      const { createZookeeperSource } = await import('./zookeeper/zookeeper-source.ts');
-      return createZookeeperSource(store, deps);
-    }
-    case 'etcd': {
-      const { EtcdSource } = await import('./etcd/source.ts');
-      return ok(new EtcdSource(store, deps));
-    }
-    case 'directory': {
-      const { DirectorySource } = await import('./directory/source.ts');
-      return ok(new DirectorySource(store, deps));
-    }
-    default:
-      return assertNever(store);
+/** The agent's port to the store. Nothing is connected before it is started. */
+export function openSource(settings: StoreSettings, deps: SourceDeps): Result<Source, CodedError> {
+  switch (settings.kind) {
+    case 'zookeeper':
+      return createZookeeperSource(settings, deps);
+    case 'etcd':
+      return ok(new EtcdSource(settings, deps));
+    case 'directory':
+      return ok(new DirectorySource(settings, deps));
   }
 }
 
-/** The operators' port to the same store: hand over their credentials in `store.auth`. */
-export async function openStoreClient(store: StoreSettings, deps: StoreDeps): Promise<Result<StoreClient, CodedError>> {
-  switch (store.kind) {
-    case 'zookeeper': {
-      const { createZookeeperClient } = await import('./zookeeper/zookeeper-client.ts');
-      return createZookeeperClient(store, deps);
-    }
-    case 'etcd': {
-      const { EtcdStoreClient } = await import('./etcd/client.ts');
-      return ok(new EtcdStoreClient(store));
-    }
-    case 'directory': {
-      const { DirectoryStoreClient } = await import('./directory/client.ts');
-      return ok(new DirectoryStoreClient(store, deps.clock));
-    }
-    default:
-      return assertNever(store);
+/** The operators' port to the same store. */
+export function openStoreClient(settings: StoreSettings, deps: SourceDeps): Result<StoreClient, CodedError> {
+  switch (settings.kind) {
+    case 'zookeeper':
+      return createZookeeperClient(settings, deps);
+    case 'etcd':
+      return ok(new EtcdStoreClient(settings));
+    case 'directory':
+      return ok(new DirectoryStoreClient(settings, deps.clock));
   }
 }
