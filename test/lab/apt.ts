@@ -79,7 +79,7 @@ export class Apt {
     if (run.code !== 0) {
       this.#report('lab: refreshing a private copy of the Debian package lists');
       this.#privateLists = true;
-      const update = await this.#apt(['update', '-qq'], this.#folder);
+      const update = await this.#apt(['update', '-qq', '-o', 'APT::Update::Error-Mode=any'], this.#folder);
       if (update.code !== 0) throw new Error(`apt-get update failed: ${update.stderr.trim()}\n${NEXT_STEP}`);
       mkdirSync(join(this.#folder, 'lists', 'complete'), { recursive: true });
       run = await this.#apt(args, cwd);

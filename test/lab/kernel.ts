@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MODULES } from './kernel-modules.ts';
-import { PART_VARIABLES, type PartName, type Parts, labCache, requireParts } from './parts.ts';
+import { INSIDE_LAB, PART_VARIABLES, type PartName, type Parts, labCache, requireParts } from './parts.ts';
 
 /** `native` is a fresh network namespace of this machine's kernel; `uml` is a User-Mode Linux guest. */
 export type KernelKind = 'native' | 'uml';
@@ -35,12 +35,10 @@ export interface KernelRun {
 export const TIMED_OUT = 124;
 export const LAB_FAILED = 125;
 
-/** Tells a process that it already runs in the lab, and in which kernel. */
-const INSIDE = 'VIPKEEPER_LAB_KERNEL';
 const PASSED_ON = ['HOME', 'USER', 'LANG', 'TERM', 'CI', 'NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS'];
 
 export function insideLab(): KernelKind | undefined {
-  const value = process.env[INSIDE];
+  const value = process.env[INSIDE_LAB];
   return value === 'native' || value === 'uml' ? value : undefined;
 }
 
@@ -94,7 +92,7 @@ function writeSession(folder: string, command: readonly string[], parts: Parts, 
   const environment = Object.entries(parts.env).filter(
     ([name]) => PASSED_ON.includes(name) || PART_VARIABLES.includes(name) || name.startsWith('VIPKEEPER_'),
   );
-  environment.push([INSIDE, kind], ['TMPDIR', '/run/tmp']);
+  environment.push([INSIDE_LAB, kind], ['TMPDIR', '/run/tmp']);
   const lines = [
     '#!/bin/sh',
     'mkdir -p /run/tmp /run/netns',

@@ -30,6 +30,8 @@ export interface Parts {
 const REPOSITORY = resolve(import.meta.dirname, '../..');
 /** The variables by which `Parts.env` differs from this process's own environment. */
 export const PART_VARIABLES: readonly string[] = ['PATH', 'LD_LIBRARY_PATH', 'PYTHONPATH', 'XTABLES_LIBDIR'];
+/** Set for every process in the lab, to the kind of kernel. */
+export const INSIDE_LAB = 'VIPKEEPER_LAB_KERNEL';
 const WRAPPERS = 'wrappers';
 const SYSTEM_BINARIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
@@ -80,6 +82,11 @@ function hostBinaryFolders(): string[] {
 }
 
 async function fetchParts(cache: string, names: readonly PartName[], report: (line: string) => void): Promise<void> {
+  if (process.env[INSIDE_LAB] !== undefined) {
+    throw new Error(
+      `the lab has no network to fetch ${names.join(', ')}: give --parts ${names.join(',')} to its command`,
+    );
+  }
   for (const each of ['apt', 'done', 'parts', `root/${WRAPPERS}`]) mkdirSync(join(cache, each), { recursive: true });
   const apt = new Apt(join(cache, 'apt'), ignoresHost(), report);
   const specs: PartSpec[] = names.map((name) => PARTS[name]);

@@ -3,7 +3,7 @@ import { type KernelKind, type KernelRun, LAB_FAILED, insideLab, runInKernel } f
 import { type PartName, isPartName } from './part-table.ts';
 
 const DEFAULT_PARTS: readonly PartName[] = [
-  ...(['iproute2', 'ipvsadm', 'iptables', 'bird', 'zookeeper', 'etcd', 'etcdctl'] as const),
+  ...(['iproute2', 'ipvsadm', 'iptables', 'curl', 'bird', 'zookeeper', 'etcd', 'etcdctl'] as const),
 ];
 
 const USAGE = `usage: npm run lab -- [OPTION…] COMMAND [ARG…]
