@@ -89,8 +89,6 @@ export function guard(input: GuardInput): GuardOutcome {
   if (accepted === null) {
     return { accepted: candidate, hold: null, window: { ...emptyWindow, sizes: [sizeOf(candidate, now)] } };
   }
-  // The limits of before: a change must not widen the limits that it is judged by.
-  const { limits } = accepted.agent;
   const window = pruned(input, accepted);
   const lost = losses(accepted, candidate);
   const whole = wholeReason(input, accepted);
@@ -103,7 +101,8 @@ export function guard(input: GuardInput): GuardOutcome {
     window: withSize(window, sizeOf(inForce, now)),
   });
   if (!input.settled) return keep(input.hold);
-  const why = whole ?? excess(lost, sizeAtStart(window, limits, now), window, limits);
+  // By the limits of before: a change must not widen the limits that it is judged by.
+  const why = whole ?? excess(lost, window, accepted.agent.limits);
   if (why === null) return letThrough(candidate, lost, window, now);
   const approval = input.approvals.get(candidate.revision);
   const used = named(window.usedApprovals, candidate.revision);
@@ -132,13 +131,10 @@ function wholeReason({ candidate, rootExists, empty }: GuardInput, accepted: Des
 }
 
 /** What the losses exceed, in words; null = nothing. */
-function excess(
-  lost: readonly Loss[],
-  size: Omit<Size, 'at'>,
-  window: GuardWindow,
-  limits: DeleteLimits,
-): string | null {
+function excess(lost: readonly Loss[], window: GuardWindow, limits: DeleteLimits): string | null {
   const { maxDeleteCount, maxDeleteShare } = limits;
+  // What the window begins with, as `pruned` leaves it.
+  const size = window.sizes[0] ?? { services: 0, reals: 0 };
   for (const kind of ['service', 'real'] as const) {
     const count = [...window.losses, ...lost].filter((loss) => loss.kind === kind).length;
     const total = kind === 'service' ? size.services : size.reals;
@@ -163,7 +159,7 @@ function describeLoss({ service, real }: Loss): string {
   return real === null ? `service ${service}` : `real ${service}/${real}`;
 }
 
-/** The window without what has slid out of it; a clock that was set back ages nothing. */
+/** The window without what has slid out of it, but with the size that was in force when it began; a clock that was set back ages nothing. */
 function pruned({ window, approvals, now }: GuardInput, accepted: Desired): GuardWindow {
   const start = now - accepted.agent.limits.windowMs;
   const clamped = <T extends { readonly at: number }>(entry: T): T => (entry.at > now ? { ...entry, at: now } : entry);
@@ -178,11 +174,6 @@ function pruned({ window, approvals, now }: GuardInput, accepted: Desired): Guar
       Object.entries(window.usedApprovals).filter(([revision]) => approvals.has(revision)),
     ),
   };
-}
-
-function sizeAtStart(window: GuardWindow, limits: DeleteLimits, now: number): Omit<Size, 'at'> {
-  const before = window.sizes.filter(({ at }) => at <= now - limits.windowMs);
-  return before.at(-1) ?? window.sizes[0] ?? { services: 0, reals: 0 };
 }
 
 function sizeOf(desired: Desired, at: number): Size {
