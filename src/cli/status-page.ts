@@ -30,11 +30,16 @@ function summary(status: StatusView): string {
     ...configurationLines(status).map((line, at) => [at === 0 ? 'config' : '', line]),
     [
       'kernel',
-      `${kernel.adapter}: ${kernel.services} services, ${kernel.destinations} destinations of ours; ` +
-        `${kernel.foreignServices.length} services of others; ${kernel.opsTotal} operations, ${kernel.repairsTotal} repairs`,
+      `${kernel.adapter}: ${count(kernel.services, 'service')}, ${count(kernel.destinations, 'destination')} of ours; ` +
+        `${count(kernel.foreignServices.length, 'service')} of others; ` +
+        `${count(kernel.opsTotal, 'operation')}, ${count(kernel.repairsTotal, 'repair')}`,
     ],
   ];
   return lines.map(([label = '', text = '']) => `${label.padEnd(8)}${printable(text)}\n`).join('');
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function storeLine({ store, now }: StatusView): string {

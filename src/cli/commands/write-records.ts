@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { CodedError, describeError } from '../../core/errors.ts';
 import type { Result } from '../../core/result.ts';
 import type { Problem } from '../../model/problem.ts';
-import { formatProblem } from '../../model/problem.ts';
 import type { RawRecord } from '../../model/record-set.ts';
 import type { StoreClient, StoreRecord, WriteOp } from '../../sources/source.ts';
 import { withStore } from '../bootstrap-access.ts';
@@ -125,11 +124,21 @@ function edited(path: string, bytes: Uint8Array, before: ReadonlyMap<string, Raw
 
 /** Advice does not hold an edit back; everything else does. */
 function refuseProblems({ io }: CliContext, problems: readonly Problem[], path: string): void {
-  for (const problem of problems) io.err(`${printable(formatProblem(problem))}\n`);
-  const refused = problems.filter(({ effect }) => effect !== 'in force');
-  if (refused.length === 0) return;
-  const count = refused.length === 1 ? 'a problem' : `${refused.length} problems`;
-  throw new CliFailure('invalid', `${path} was not written: the edit makes ${count} (--no-validate writes it anyway)`);
+  const advice = problems.filter(({ effect }) => effect === 'in force');
+  const faults = problems.filter(({ effect }) => effect !== 'in force');
+  for (const problem of faults) io.err(`${problemLine(problem)}\n`);
+  for (const problem of advice) io.err(`advice: ${problemLine(problem)}\n`);
+  if (faults.length === 0) return;
+  const count = faults.length === 1 ? 'a problem' : `${faults.length} problems`;
+  throw new CliFailure(
+    'invalid',
+    `${path} was left as it is: the edit makes ${count} (--no-validate writes it anyway)`,
+  );
+}
+
+/** Without the effect, since nothing has been written yet that could have one. */
+function problemLine({ path, field, found, allowed }: Problem): string {
+  return printable(`${path}: ${field === '' ? '' : `${field}: `}found ${found}, allowed ${allowed}`);
 }
 
 /** VALUE is the JSON itself, "@FILE", or "-" (the default when something is piped in) for standard input. */

@@ -193,7 +193,7 @@ describe('set', () => {
     const drain = '{"target": "web/nobody", "by": "ana", "why": "a typing error"}';
     const outcome = await run('set', 'config/drains/d', drain);
     expect(outcome.exitCode).toBe(0);
-    expect(outcome.err).toContain('(in force)');
+    expect(outcome.err).toMatch(/^advice: config\/drains\/d: target: found "web\/nobody"/);
     expect(store.text('config/drains/d')).toBe(drain);
   });
 

@@ -43,7 +43,7 @@ describe('the status page', () => {
 ready   yes
 store   zookeeper: connected to zk1:2181 for 1h 2m, session 0x100000000000001
 config  sha256:aaaaaaaaaaaa from the store, confirmed by the store 1s ago (zxid 0x100000012)
-kernel  ipvs: 2 services, 4 destinations of ours; 1 services of others; 17 operations, 1 repairs
+kernel  ipvs: 2 services, 4 destinations of ours; 1 service of others; 17 operations, 1 repair
 
 PROBLEMS (1)
   config/services/mail: match.ports[0]: found "smtp", allowed a port or a range (last good version stays)
