@@ -76,6 +76,10 @@ try {
   const run = parse(process.argv.slice(2));
   process.exitCode = insideLab() === undefined ? await runInKernel(run) : runHere(run.command);
 } catch (error) {
-  console.error(error instanceof UsageError ? `lab: ${error.message}\n\n${USAGE}` : `lab: ${String(error)}`);
+  console.error(
+    error instanceof UsageError
+      ? `lab: ${error.message}\n\n${USAGE}`
+      : `lab: ${error instanceof Error ? error.message : String(error)}`,
+  );
   process.exitCode = error instanceof UsageError ? 2 : LAB_FAILED;
 }
