@@ -1,0 +1,163 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { silentLog } from '../../src/core/ports.ts';
+import { systemClock } from '../../src/core/system-clock.ts';
+import { createDataplane } from '../../src/ipvs/create-dataplane.ts';
+import type { ApplyReport, Dataplane, DataplaneOp, DataplaneState } from '../../src/ipvs/dataplane.ts';
+import { errnoOf } from '../../src/ipvs/kernel-refusal.ts';
+import { MemoryDataplane } from '../../src/ipvs/memory-dataplane.ts';
+import { NetlinkClient } from '../../src/ipvs/netlink/client.ts';
+import { NETLINK_GENERIC } from '../../src/ipvs/netlink/constants.ts';
+import { errnoName } from '../../src/ipvs/netlink/errno.ts';
+import { resolveFamily } from '../../src/ipvs/netlink/family.ts';
+import { streamTransport } from '../../src/ipvs/netlink/stream-transport.ts';
+import { requestFor } from '../../src/ipvs/requests.ts';
+import { brokenRule } from '../../src/ipvs/rules.ts';
+import {
+  addReal,
+  addService,
+  deleteReal,
+  deleteService,
+  editReal,
+  editService,
+  fwmark,
+  match,
+  real,
+  service,
+  tunnel,
+  WEB,
+  WEB6,
+} from '../contract/dataplane-samples.ts';
+import { runs } from '../fakes/property.ts';
+
+const run = promisify(execFile);
+
+describe('the rules that are the kernel’s own', () => {
+  const client = new NetlinkClient({ open: streamTransport(NETLINK_GENERIC), clock: systemClock });
+  let familyId = 0;
+  beforeAll(async () => {
+    const answer = await resolveFamily(client, 'IPVS');
+    if (!answer.ok) throw answer.error;
+    familyId = answer.value ?? 0;
+  });
+  afterAll(() => client.close());
+  beforeEach(async () => {
+    await run('ipvsadm', ['--clear']);
+    expect(await errnoFor(addService(service(WEB)))).toBe('ok');
+    expect(await errnoFor(addService(service(WEB6)))).toBe('ok');
+  });
+
+  /** Past the rules, straight to the kernel. */
+  async function errnoFor(op: DataplaneOp): Promise<string> {
+    const { answers } = await client.request([requestFor(op, familyId)]);
+    const [answer] = answers;
+    if (answer === undefined) throw new Error('no answer');
+    return answer.errno === 0 ? 'ok' : errnoName(answer.errno);
+  }
+
+  const kernels: readonly (readonly [string, DataplaneOp])[] = [
+    ['a negative weight', addReal(WEB, real('10.0.0.1', 80, { weight: -1 }))],
+    ['crossed thresholds', addReal(WEB, real('10.0.0.1', 80, { upperThreshold: 1, lowerThreshold: 2 }))],
+    ['another family by NAT', addReal(WEB, real('2001:db8::9', 80))],
+    ['another family by direct routing', addReal(WEB6, real('10.0.0.1', 80, { forwarding: { method: 'direct' } }))],
+    ['a GUE tunnel without a port', addReal(WEB, real('10.0.0.1', 80, { forwarding: tunnel('gue', 0) }))],
+    ['a multicast real', addReal(WEB, real('224.0.0.1', 80))],
+    ['a broadcast real', addReal(WEB, real('255.255.255.255', 80))],
+    ['no real at all', addReal(WEB, real('0.0.0.0', 80))],
+    ['an IPv6 multicast real', addReal(WEB6, real('ff02::1', 80))],
+    ['an IPv6 link-local real', addReal(WEB6, real('fe80::1', 80))],
+    ['an unspecified IPv6 real', addReal(WEB6, real('::', 80))],
+    [
+      'an IPv6 persistence mask of nothing',
+      addService(service(match('tcp', '2001:db8::2', 80), { persistence: { timeoutSeconds: 9, prefixLength: 0 } })),
+    ],
+    [
+      'an IPv6 persistence mask beyond a host',
+      addService(service(match('tcp', '2001:db8::2', 80), { persistence: { timeoutSeconds: 9, prefixLength: 129 } })),
+    ],
+  ];
+  it.each(kernels)('refuse %s with the errno that we name', async (_what, op) => {
+    expect(await errnoFor(op)).toBe(brokenRule(op)?.errno);
+  });
+
+  const ours: readonly (readonly [string, DataplaneOp])[] = [
+    ['port 0 without persistence', addService(service(match('tcp', '192.0.2.9', 0)))],
+    ['one-packet scheduling of TCP', addService(service(match('tcp', '192.0.2.9', 80), { onePacket: true }))],
+    ['another port by direct routing', addReal(WEB, real('10.0.0.1', 81, { forwarding: { method: 'direct' } }))],
+  ];
+  it.each(ours)('do not include %s, which it takes and then does not serve', async (_what, op) => {
+    expect(await errnoFor(op)).toBe('ok');
+    expect(brokenRule(op)?.errno).toBe('EINVAL');
+  });
+});
+
+describe('memory against the kernel', () => {
+  let kernel: Dataplane;
+  beforeAll(async () => {
+    kernel = await createDataplane('ipvs', { clock: systemClock, log: silentLog });
+  });
+  afterAll(() => kernel.close());
+
+  const matches = [WEB, WEB6, fwmark(1, 'ipv4'), fwmark(1, 'ipv6')];
+  const anyMatch = fc.constantFrom(...matches);
+  const anyService = fc
+    .tuple(anyMatch, fc.constantFrom('wlc', 'rr', 'nosuch'), fc.nat({ max: 7 }), fc.boolean())
+    .map(([of, scheduler, schedulerFlags, persistent]) =>
+      service(of, {
+        scheduler,
+        schedulerFlags,
+        persistence: persistent ? { timeoutSeconds: 60, prefixLength: 32 } : null,
+      }),
+    );
+  const anyReal = fc
+    .tuple(
+      fc.constantFrom('10.0.0.1', '10.0.0.2', '2001:db8::9', '224.0.0.1'),
+      fc.constantFrom(80, 8080),
+      fc.constantFrom(0, 1, 100, -1),
+      fc.constantFrom({ method: 'nat' } as const, { method: 'direct' } as const, tunnel('ipip'), tunnel('gue', 6080)),
+      fc.constantFrom([0, 0], [10, 5], [5, 10]),
+    )
+    .map(([address, port, weight, forwarding, [upperThreshold = 0, lowerThreshold = 0]]) =>
+      real(address, port, { weight, forwarding, upperThreshold, lowerThreshold }),
+    );
+  const anyOp: fc.Arbitrary<DataplaneOp> = fc.oneof(
+    anyService.map(addService),
+    anyService.map(editService),
+    anyMatch.map(deleteService),
+    fc.tuple(anyMatch, anyReal).map(([of, each]) => addReal(of, each)),
+    fc.tuple(anyMatch, anyReal).map(([of, each]) => addReal(of, each)),
+    fc.tuple(anyMatch, anyReal).map(([of, each]) => editReal(of, each)),
+    fc.tuple(anyMatch, anyReal).map(([of, each]) => deleteReal(of, each.address, each.port)),
+  );
+
+  async function tableOf(dataplane: Dataplane): Promise<DataplaneState> {
+    const state = await dataplane.read();
+    if (!state.ok) throw state.error;
+    return state.value;
+  }
+
+  const outcome = ({ applied, failed, lost }: ApplyReport<DataplaneOp>) => ({
+    applied,
+    failed: failed.map(({ op, error }) => ({ op, errno: errnoOf(error) })),
+    lost,
+  });
+
+  it('gives the same answers and the same table for any operations', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyOp, { minLength: 1, maxLength: 30 }), async (ops) => {
+        // Not by ipvsadm: starting a process takes longer in a guest than all the rest.
+        await kernel.apply([...(await tableOf(kernel)).values()].map((held) => deleteService(held.service.match)));
+        const memory = new MemoryDataplane();
+        // Services first, so that most sequences have something to work on.
+        const plan = [...matches.map((of) => addService(service(of))), ...ops];
+        expect(outcome(await kernel.apply(plan))).toEqual(outcome(await memory.apply(plan)));
+        expect(new Map([...(await tableOf(kernel))].toSorted())).toEqual(
+          new Map([...(await tableOf(memory))].toSorted()),
+        );
+      }),
+      runs(40),
+    );
+  });
+});
