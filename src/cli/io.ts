@@ -14,8 +14,8 @@ export interface CliIo {
   out(text: string): void;
   /** Standard error: everything else. */
   err(text: string): void;
-  /** All of standard input. */
-  readInput(): Promise<Uint8Array>;
+  /** All of standard input, or, where that is more than `limit` bytes, some more than these. */
+  readInput(limit: number): Promise<Uint8Array>;
   /** Standard input is a terminal: nobody has piped a value into us. */
   readonly interactive: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -10,9 +10,14 @@ import { runCli } from './run.ts';
 const io: CliIo = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
-  async readInput() {
+  async readInput(limit) {
     const chunks: Buffer[] = [];
-    for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+    let length = 0;
+    for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > limit) break;
+    }
     return Buffer.concat(chunks);
   },
   interactive: process.stdin.isTTY,

@@ -1,12 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { CodedError, describeError } from '../../core/errors.ts';
 import type { Result } from '../../core/result.ts';
+import { MAX_RECORD_BYTES } from '../../model/json.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { RawRecord } from '../../model/record-set.ts';
 import type { StoreClient, StoreRecord, WriteOp } from '../../sources/source.ts';
 import { withStore } from '../bootstrap-access.ts';
 import { editProblems } from '../edit-problems.ts';
-import type { CliContext } from '../io.ts';
+import type { CliContext, CliIo } from '../io.ts';
 import { CliFailure, orFail } from '../io.ts';
 import { writablePath } from '../record-paths.ts';
 import { printable } from '../table.ts';
@@ -141,15 +142,25 @@ function problemLine({ path, field, found, allowed }: Problem): string {
   return printable(`${path}: ${field === '' ? '' : `${field}: `}found ${found}, allowed ${allowed}`);
 }
 
-/** VALUE is the JSON itself, "@FILE", or "-" (the default when something is piped in) for standard input. */
+/**
+ * VALUE is the JSON itself, "@FILE", or "-" (the default when something is piped in) for standard input.
+ * What is too large is not read to its end.
+ */
 async function readValue({ io }: CliContext, value: string | undefined): Promise<Uint8Array> {
   if (value === undefined && io.interactive) {
     throw new CliFailure('usage', 'no VALUE: give JSON, @FILE, or - for standard input');
   }
-  if (value === undefined || value === '-') return io.readInput();
+  const bytes = await bytesOf(io, value);
+  if (bytes.length <= MAX_RECORD_BYTES) return bytes;
+  throw new CliFailure('invalid', `the value is larger than a record can be: at most ${MAX_RECORD_BYTES} bytes`);
+}
+
+async function bytesOf(io: CliIo, value: string | undefined): Promise<Uint8Array> {
+  if (value === undefined || value === '-') return io.readInput(MAX_RECORD_BYTES);
   if (!value.startsWith('@')) return Buffer.from(value, 'utf8');
+  const path = value.slice(1);
   try {
-    return readFileSync(value.slice(1));
+    return statSync(path).size > MAX_RECORD_BYTES ? new Uint8Array(MAX_RECORD_BYTES + 1) : readFileSync(path);
   } catch (error) {
     throw new CliFailure('failure', describeError(error));
   }
