@@ -172,7 +172,8 @@ export class Publisher {
 
   async #write(ops: readonly MultiOp[], connection: number): Promise<Result<MultiOutcome, CodedError>> {
     const { session } = this.#deps;
-    if (session.connection === connection && connection !== 0) return session.request(multi(ops));
+    // Without a connection the session itself says why.
+    if (session.connection === connection || session.connection === 0) return session.request(multi(ops));
     return err(new CodedError('STORE_DISCONNECTED', 'the connection changed while publishing', { transient: true }));
   }
 

@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../../lab/eventually.ts';
+import { Cleanups, ROOT, orThrow } from '../../lab/zookeeper-kit.ts';
+import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
+import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
+
+let ensemble: ZookeeperEnsemble;
+const cleanups = new Cleanups();
+
+beforeAll(async () => {
+  ensemble = cleanups.add(await ZookeeperEnsemble.start());
+});
+afterAll(() => cleanups.run());
+
+test('kill -9 and restart: the same session, its records in place, and an edit of the meantime seen', async () => {
+  const member = ensemble.member(0);
+  const before = await ZookeeperOutsider.connect(member.address);
+  await before.put(`${ROOT}/config/vips/web`, '{"n":1}');
+  const watched = cleanups.source(ensemble.servers, { sessionTimeoutMs: 10_000 });
+  const session = await watched.session();
+  expect(await watched.text('config/vips/web')).toBe('{"n":1}');
+  orThrow(await watched.publish({ 'state/health/web/lb1': '{"v":1}', 'state/agents/lb1': '{}' }));
+  before.close();
+  await member.kill();
+  await eventually('the loss is noticed', () => !watched.isConnected);
+  const offline = await watched.publish({ 'state/health/web/lb1': '{"v":2}' });
+  expect(offline).toMatchObject({ ok: false, error: { code: 'STORE_UNREACHABLE', transient: true } });
+  member.start();
+  // Faster than the source, which sees it only after its own reconnect.
+  const { pokes } = watched;
+  await member.ready();
+  const after = cleanups.add(await ZookeeperOutsider.connect(member.address));
+  await after.put(`${ROOT}/config/vips/web`, '{"n":2}');
+  await eventually('connected again', () => watched.isConnected);
+  await eventually('a poke', () => watched.pokes > pokes);
+  await eventually('the edit is read', async () => (await watched.text('config/vips/web')) === '{"n":2}');
+  expect(await watched.session()).toBe(session);
+  expect(await after.owner(`${ROOT}/state/health/web/lb1`)).toBe(session);
+  // What could not be written then was remembered.
+  await eventually('the newest set is there', async () => {
+    return (await after.get(`${ROOT}/state/health/web/lb1`)) === '{"v":2}';
+  });
+  expect(await after.get(`${ROOT}/state/agents/lb1`)).toBeNull();
+});
