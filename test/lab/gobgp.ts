@@ -7,7 +7,9 @@ import { type Parts, requireParts } from './parts.ts';
 import { LabProcess, runToEnd } from './process.ts';
 import type { LabRoute, LabRouter, RouterOptions } from './router.ts';
 
-/** GoBGP as a passive router; its API listens on the router's own address. */
+const API_ADDRESS = '127.0.0.1';
+
+/** GoBGP as a passive router; its API listens on 127.0.0.1. */
 export class Gobgp implements LabRouter {
   readonly kind = 'gobgp';
   readonly address: IpAddress;
@@ -38,10 +40,10 @@ export class Gobgp implements LabRouter {
   static async start(options: RouterOptions): Promise<Gobgp> {
     const parts = await requireParts(['gobgp']);
     const port = await freePort(options.address);
-    const apiPort = await freePort(options.address);
+    const apiPort = await freePort(API_ADDRESS);
     const folder = mkdtempSync(join(tmpdir(), 'vipkeeper-gobgp-'));
     writeFileSync(join(folder, 'gobgp.toml'), configuration(options, port));
-    const api = `${options.address}:${apiPort}`;
+    const api = `${API_ADDRESS}:${apiPort}`;
     const args = ['-f', join(folder, 'gobgp.toml'), '--api-hosts', api, '--pprof-disable'];
     const process = await LabProcess.start(parts.binary('gobgpd'), args, { env: parts.env, name: 'gobgp' });
     const gobgp = new Gobgp(options, port, apiPort, process, folder, parts);
@@ -50,7 +52,7 @@ export class Gobgp implements LabRouter {
   }
 
   command(...words: string[]): Promise<string> {
-    const args = ['-u', this.address, '-p', String(this.#apiPort), ...words];
+    const args = ['-u', API_ADDRESS, '-p', String(this.#apiPort), ...words];
     return runToEnd(this.#parts.binary('gobgp'), args, { env: this.#parts.env });
   }
 
