@@ -106,12 +106,14 @@ function vips({ vips: all }: StatusView): string {
       { title: 'ADVERTISED', value: ({ advertised }) => (advertised ? 'yes' : 'no') },
       { title: 'WHY', value: ({ reason }) => reason },
     ],
-    all,
+    byName(all),
   );
 }
 
 function services({ services: all, now }: StatusView): string {
-  return all.map((service) => serviceHeading(service) + realTable(service.reals, now)).join('\n');
+  return byName(all)
+    .map((service) => serviceHeading(service) + realTable(service.reals, now))
+    .join('\n');
 }
 
 function serviceHeading({ name, vip, state, scheduler, quorum, quorumCause, sorry }: ServiceView): string {
@@ -132,11 +134,22 @@ function realTable(reals: readonly RealView[], now: string): string {
       { title: 'WEIGHT', value: weightText, align: 'right' },
       { title: 'ACTIVE', value: ({ activeConnections }) => activeConnections, align: 'right' },
       { title: 'INACT', value: ({ inactiveConnections }) => inactiveConnections, align: 'right' },
-      { title: 'CAUSE', value: ({ cause }) => cause },
+      { title: 'WHY', value: whyText },
     ],
-    reals,
+    byName(reals),
     INDENT,
   );
+}
+
+/** The cause of the verdict, and the reason for the weight where that says something else. */
+function whyText({ verdict, cause, reason }: RealView): string {
+  if (reason === verdict || reason === `${verdict}: ${cause}`) return cause;
+  return reason.includes(cause) ? reason : `${cause}; ${reason}`;
+}
+
+/** "r2" before "r10". */
+function byName<T extends { readonly name: string }>(all: readonly T[]): readonly T[] {
+  return [...all].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 }
 
 function weightText({ weight, configuredWeight }: RealView): string {
@@ -156,7 +169,7 @@ function peers({ peers: all, now }: StatusView): string {
       { title: 'FLAPS', value: ({ flaps }) => flaps, align: 'right' },
       { title: 'LAST ERROR', value: ({ lastError }) => lastError ?? '' },
     ],
-    all,
+    byName(all),
   );
 }
 

@@ -60,7 +60,7 @@ VIP  ADDRESSES                   INTERFACE  ADVERTISED  WHY
 web  203.0.113.10, 2001:db8::10  lo         yes         web-https holds its quorum
 
 SERVICE web-https on web, wlc: quorum held (1 of 2 reals up, 1 wanted)
-  REAL  TARGET          STATE    VERDICT    FOR   WEIGHT  ACTIVE  INACT  CAUSE
+  REAL  TARGET          STATE    VERDICT    FOR   WEIGHT  ACTIVE  INACT  WHY
   a     10.0.0.11:8443  enabled  up       1h 2m       10       4      2  https-ok: 200 in 3 ms
   b     10.0.0.12:8443  enabled  down     1h 2m  0 of 10       4      2  https-ok: status 503, wanted 200-299
 
@@ -110,6 +110,21 @@ tor1  10.1.0.1  65000  established  1h 1m          2      3  -
     const page = statusPage(statusView({ services: [serviceView('web', [realView('a', { cause })])] }));
     expect(page).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     expect(page).not.toContain('\nready   yes\uFFFD');
+  });
+
+  it('gives the reason for a weight where the cause of the verdict is not all', () => {
+    const reals = [
+      realView('r10', { reason: 'up: https-ok: 200 in 3 ms' }),
+      realView('r2', { state: 'drain', weight: 0, reason: 'drained by chg-1' }),
+      realView('r1', { reason: 'last known up; now unknown: https-ok: 200 in 3 ms' }),
+    ];
+    const lines = statusPage(statusView({ services: [serviceView('web', reals)] })).split('\n');
+    const shown = lines.filter((line) => /^ {2}r[0-9]/.test(line)).map((line) => line.replace(/^.* 2 {2}/, ''));
+    expect(shown).toEqual([
+      'last known up; now unknown: https-ok: 200 in 3 ms',
+      'https-ok: 200 in 3 ms; drained by chg-1',
+      'https-ok: 200 in 3 ms',
+    ]);
   });
 
   it('marks what is kept although it fails, and what is unusual about a service', () => {
