@@ -27,7 +27,7 @@ export class Bird implements LabRouter {
 
   static async start(options: RouterOptions): Promise<Bird> {
     const parts = await requireParts(['bird']);
-    const port = await freePort(options.address);
+    const port = options.port ?? (await freePort(options.address));
     const folder = mkdtempSync(join(tmpdir(), 'vipkeeper-bird-'));
     writeFileSync(join(folder, 'bird.conf'), configuration(options, port));
     const args = ['-f', '-c', join(folder, 'bird.conf'), '-s', join(folder, 'ctl'), '-P', join(folder, 'pid')];

@@ -28,7 +28,7 @@ export class Frr implements LabRouter {
 
   static async start(options: RouterOptions): Promise<Frr> {
     const parts = await requireParts(['frr']);
-    const port = await freePort(options.address);
+    const port = options.port ?? (await freePort(options.address));
     const folder = mkdtempSync(join(tmpdir(), 'vipkeeper-frr-'));
     writeFileSync(join(folder, 'frr.conf'), configuration(options));
     // -Z: no zebra; -S: no change of user; -n: no kernel routes; -P 0: no telnet port.

@@ -39,7 +39,7 @@ export class Gobgp implements LabRouter {
 
   static async start(options: RouterOptions): Promise<Gobgp> {
     const parts = await requireParts(['gobgp']);
-    const port = await freePort(options.address);
+    const port = options.port ?? (await freePort(options.address));
     const apiPort = await freePort(API_ADDRESS);
     const folder = mkdtempSync(join(tmpdir(), 'vipkeeper-gobgp-'));
     writeFileSync(join(folder, 'gobgp.toml'), configuration(options, port));

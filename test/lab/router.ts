@@ -14,6 +14,8 @@ export interface RouterOptions {
   /** Where the router listens; it never dials. */
   readonly address: string;
   readonly asn: number;
+  /** A free one if absent. */
+  readonly port?: number;
   /** The speaker under test. */
   readonly agentAddress: string;
   readonly agentAsn: number;
