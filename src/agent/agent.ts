@@ -54,8 +54,10 @@ export type Departure =
   /** Leave quietly, to be back at once: peers keep the routes, the store keeps the records. */
   | { readonly kind: 'restart' };
 
-/** Health is on disk this fresh. */
+/** A change of health is on disk after this long; */
 const HEALTH_SAVE_MS = 2_000;
+/** and health that does not change is confirmed there this often, because only fresh health is restored. */
+const HEALTH_CONFIRM_MS = 20_000;
 const STEP_DEADLINE_MS = 5_000;
 
 /** The agent without a process around it: all parts joined, started in order, stopped in the reverse order. */
@@ -74,6 +76,8 @@ export class Agent {
   readonly #publisher: Publisher;
   readonly #unsubscribe: Unsubscribe[] = [];
   #saving: Cancel | null = null;
+  #healthChanged = false;
+  #healthSavedAt = -Infinity;
 
   constructor(options: AgentOptions, parts: AgentParts) {
     this.#options = options;
@@ -122,7 +126,7 @@ export class Agent {
   }
 
   start(): void {
-    const { source, speaker } = this.#parts;
+    const { source, speaker, checks } = this.#parts;
     this.#runFile.noteRunning();
     this.#unsubscribe.push(
       source.onState(() => this.#noteSession()),
@@ -130,6 +134,9 @@ export class Agent {
       this.#intake.onChange(() => this.#publish()),
       this.#reconciler.onPass(() => this.#publish()),
       speaker.onChange(() => this.#publish()),
+      checks.onChange(() => {
+        this.#healthChanged = true;
+      }),
     );
     source.start();
     this.#intake.start(this.#lastKnownGood.load());
@@ -150,6 +157,7 @@ export class Agent {
       intake: this.#intake.view(),
       accepted: this.#intake.accepted(),
       pass: this.#reconciler.view(),
+      passFailure: this.#reconciler.failure(),
       kernel: this.#kernel.report(),
       peers: this.#routes.peers(),
       routeFailures: this.#routes.failures(),
@@ -193,15 +201,20 @@ export class Agent {
   }
 
   #saveHealthLater(): void {
-    this.#saving = this.#parts.clock.after(HEALTH_SAVE_MS, () => {
-      this.#saveHealth();
+    const { clock } = this.#parts;
+    this.#saving = clock.after(HEALTH_SAVE_MS, () => {
+      const due = clock.monotonic() - this.#healthSavedAt >= HEALTH_CONFIRM_MS;
+      if (this.#healthChanged || due) this.#saveHealth();
       this.#saveHealthLater();
     });
   }
 
   /** Before the first pass there is no health, and the file of the run before is still the best there is. */
   #saveHealth(): void {
-    if (this.#reconciler.view() !== null) this.#healthFile.save(this.#reconciler.health());
+    if (this.#reconciler.view() === null) return;
+    this.#healthChanged = false;
+    this.#healthSavedAt = this.#parts.clock.monotonic();
+    this.#healthFile.save(this.#reconciler.health());
   }
 }
 

@@ -33,6 +33,11 @@ export async function runAgent(bootstrapPath: string, options: RunOptions): Prom
   }
   const log = createLogger(bootstrap.value.log.level, bootstrap.value.agent);
   const departure = departureSignal(options);
+  // A defect ends the process at once: peers and kernel go on as after any crash, and the supervisor starts us again.
+  process.on('uncaughtException', (error) => {
+    log.error({ error: describeError(error), stack: error.stack }, 'a defect: the agent ends');
+    process.exit(EXIT_CODES.failure.code);
+  });
   const wired = await wireAgent(bootstrap.value, log);
   if (!wired.ok) {
     process.stderr.write(`vipkeeper: ${describeError(wired.error)}\n`);

@@ -65,6 +65,7 @@ export class Reconciler {
   #view: PassView | null = null;
   #wake: Cancel | null = null;
   #endOfRibReleased = false;
+  #failure: string | null = null;
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
@@ -75,7 +76,8 @@ export class Reconciler {
     this.#loop = new Coalescer(
       () => this.#pass(),
       (error) => {
-        deps.log.error({ error: describeError(error) }, 'a reconciler pass failed');
+        this.#failure = describeError(error);
+        deps.log.error({ error: this.#failure }, 'a reconciler pass failed');
         this.#wakeIn(this.#backoff.next());
       },
     );
@@ -93,6 +95,11 @@ export class Reconciler {
   /** null before the first pass that had a configuration. */
   view(): PassView | null {
     return this.#view;
+  }
+
+  /** Why the last pass broke off, null = it did not. */
+  failure(): string | null {
+    return this.#failure;
   }
 
   /** What the next run would like to know. */
@@ -118,6 +125,7 @@ export class Reconciler {
     const effective = this.#decide(desired);
     const complete = await this.#carryOut(desired, effective);
     this.#releaseEndOfRib(settled);
+    this.#failure = null;
     if (complete) this.#backoff.reset();
     this.#wakeIn(this.#nextWake(desired, effective, complete));
     for (const poke of this.#listeners) poke();

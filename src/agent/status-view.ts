@@ -24,6 +24,8 @@ export interface StatusInput {
   readonly intake: IntakeView;
   readonly accepted: Desired | null;
   readonly pass: PassView | null;
+  /** Why the last pass broke off, null = it did not. */
+  readonly passFailure: string | null;
   readonly kernel: KernelReport;
   readonly peers: readonly PeerStatus[];
   readonly routeFailures: readonly string[];
@@ -73,6 +75,7 @@ function reasonsNotReady(input: StatusInput): string[] {
   if (accepted === null)
     reasons.push(input.intake.failure ?? 'there is no configuration yet: the root is not in the store');
   else if (pass === null) reasons.push('the first pass is not over yet');
+  if (input.passFailure !== null) reasons.push(`the last pass broke off: ${input.passFailure}`);
   const [failure] = kernel.failures;
   const more = kernel.failures.length > 1 ? ` (and ${kernel.failures.length - 1} more)` : '';
   if (failure !== undefined) reasons.push(`dataplane: ${failure}${more}`);
