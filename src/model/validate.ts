@@ -3,7 +3,7 @@ import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
-import { fillDefaults } from './defaults.ts';
+import { defaultsOf } from './defaults.ts';
 import { NAME_RULE, nearestName } from './names.ts';
 import { quoteFound } from './problem.ts';
 
@@ -32,13 +32,14 @@ interface SchemaError {
 type SchemaNode = Record<string, unknown>;
 
 /**
- * Builds a validator that fills in defaults and explains failures in the operator's words. The value that comes back
- * is a copy; the input is not changed.
+ * Builds a validator that fills in defaults and explains failures in the operator's words. The input is not changed;
+ * what needs no default is shared with the value that comes back.
  */
 export function validatorOf<S extends TSchema>(schema: S): Validator<Static<S>> {
   const compiled = Compile(schema);
+  const fillDefaults = defaultsOf(schema);
   return (value) => {
-    const filled = fillDefaults(schema, structuredClone(value));
+    const filled = fillDefaults(value);
     if (compiled.Check(filled)) return ok(filled);
     const problems = explain(schema as SchemaNode, filled, compiled.Errors(filled));
     return err(problems.slice(0, MAX_PROBLEMS));
