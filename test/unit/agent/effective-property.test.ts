@@ -11,9 +11,7 @@ import { runs } from '../../fakes/property.ts';
 
 const KEY = 'tcp|192.0.2.10|80';
 const REALS = 6;
-const adminState = fc.constantFrom('enabled', 'enabled', 'enabled', 'drain', 'disabled') as fc.Arbitrary<
-  DesiredReal['state']
->;
+const adminState = fc.constantFrom<DesiredReal['state'][]>('enabled', 'enabled', 'enabled', 'drain', 'disabled');
 const weightOf = fc.constantFrom(0, 1, 10, 10, 100);
 const verdict: fc.Arbitrary<VerdictState | null> = fc.constantFrom('up', 'up', 'down', 'down', 'unknown', null);
 
@@ -21,8 +19,8 @@ const desiredArbitrary = fc
   .record({
     reals: fc.array(fc.record({ state: adminState, weight: weightOf }), { minLength: 1, maxLength: REALS }),
     floor: fc.constantFrom(0, 0.1, 0.5, 1),
-    whenDown: fc.constantFrom('quiesce', 'remove') as fc.Arbitrary<'quiesce' | 'remove'>,
-    initial: fc.constantFrom('unknown', 'up') as fc.Arbitrary<'unknown' | 'up'>,
+    whenDown: fc.constantFrom<('quiesce' | 'remove')[]>('quiesce', 'remove'),
+    initial: fc.constantFrom<('unknown' | 'up')[]>('unknown', 'up'),
     sorry: fc.boolean(),
     quorum: fc.record({ value: fc.integer({ min: 1, max: 4 }), hysteresis: fc.nat({ max: 3 }) }),
   })

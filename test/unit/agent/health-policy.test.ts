@@ -68,7 +68,7 @@ describe('quorum', () => {
 
 describe('floor', () => {
   const candidates = (text: string) =>
-    [...text].map((letter, index) => ({
+    Array.from(text, (letter, index) => ({
       name: `r${index}`,
       isIn: letter === 'u',
       isDown: letter === 'd' || letter === 'k',
