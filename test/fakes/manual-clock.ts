@@ -59,6 +59,11 @@ export class ManualClock implements Clock {
     this.#step(end - this.#monotonic);
   }
 
+  /** Whoever armed timers is gone. */
+  cancelAll(): void {
+    this.#timers.clear();
+  }
+
   /** The wall clock jumps; the monotonic clock does not notice. */
   jumpWallClock(ms: number): void {
     this.#now += ms;

@@ -52,6 +52,11 @@ export class MemoryStore {
     this.#sources.add(source);
   }
 
+  /** The process behind a source is gone; its session lives on until it expires. */
+  detach(source: MemorySource): void {
+    this.#sources.delete(source);
+  }
+
   /** A session ends: its ephemeral records fall. */
   expire(session: string): void {
     for (const [path, owner] of this.ephemeral) if (owner.session === session) this.ephemeral.delete(path);
