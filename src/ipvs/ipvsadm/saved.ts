@@ -91,7 +91,7 @@ function readOptions([command = '', ...words]: readonly string[]): Options {
   for (let at = 0; at < words.length; at++) {
     const option = words[at] ?? '';
     if (WITHOUT_VALUE.has(option)) values.set(option, '');
-    else if (WITH_VALUE.has(option)) values.set(option, words[++at] ?? '');
+    else if (WITH_VALUE.has(option)) values.set(option, required(words[++at], `value of ${option}`));
     else throw new ParseError(`unknown option ${option}`);
   }
   return { command, values };
