@@ -38,7 +38,7 @@ const MAX_ATTEMPTS = 8;
 
 /**
  * Keeps the whole set of our ephemeral records in the store as wanted. Writes only what differs from what this session
- * has written; when a write's outcome is lost, or the server contradicts us, it looks before it writes again.
+ * has written, and looks at the owner of what it changes: a record that became somebody else's is left alone.
  */
 export class Publisher {
   readonly #deps: PublisherDeps;
@@ -133,7 +133,7 @@ export class Publisher {
     let paths = [...batch];
     let failure: CodedError | undefined;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const looked = await this.#look(paths.filter((path) => this.#known.get(path)?.kind === 'unknown'));
+      const looked = await this.#look(paths.filter((path) => this.#isDoubtful(path, attempt === 0)));
       if (!looked.ok) return looked;
       const writes = paths.flatMap((path) => {
         const intent = this.#intent(path, wanted);
@@ -168,6 +168,15 @@ export class Publisher {
     return err(
       failure ?? new CodedError('STORE_CONFLICT', `our records under state/ keep changing`, { transient: true }),
     );
+  }
+
+  /**
+   * Versions start at 0 again when a node is deleted and made anew, so they do not tell our node from a stranger's
+   * (say, an agent from a cloned disk, which adopts our session). Hence a look at its owner before each change.
+   */
+  #isDoubtful(path: string, isFirstAttempt: boolean): boolean {
+    const kind = this.#known.get(path)?.kind;
+    return kind === 'unknown' || (kind === 'ours' && isFirstAttempt);
   }
 
   async #write(ops: readonly MultiOp[], connection: number): Promise<Result<MultiOutcome, CodedError>> {

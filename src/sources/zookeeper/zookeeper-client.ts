@@ -33,6 +33,7 @@ class ZookeeperClient implements StoreClient {
   readonly #session: Session;
   readonly #clock: Clock;
   readonly #root: string;
+  #isOldServer = false;
 
   constructor(settings: ZookeeperSettings, deps: ZookeeperDeps) {
     this.#settings = settings;
@@ -110,16 +111,16 @@ class ZookeeperClient implements StoreClient {
   async #surroundings(ops: readonly WriteOp[]): Promise<Result<WriteSurroundings, CodedError>> {
     const paths = pathsToLookAt(ops);
     const above = this.#root === '' ? [] : [...foldersAbove(this.#root).slice(1), this.#root];
-    const [, nodes, missingAbove] = await Promise.all([
-      this.#session.request(sync(this.#root || '/')),
-      this.#plainReader().data(paths.map((path) => `${this.#root}/${path}`)),
-      windowed(above, UNDER_WAY, async (path) => {
-        const there = await this.#session.request(exists(path));
-        if (there.ok) return ok([]);
-        return isRefusal(there.error, 'noNode') ? ok([path]) : there;
-      }),
-    ]);
+    // Waited for: a server that does not know multiRead says so out of turn.
+    const caughtUp = await this.#session.request(sync(this.#root || '/'));
+    if (!caughtUp.ok) return caughtUp;
+    const nodes = await this.#reading((reader) => reader.data(paths.map((path) => `${this.#root}/${path}`)));
     if (!nodes.ok) return nodes;
+    const missingAbove = await windowed(above, UNDER_WAY, async (path) => {
+      const there = await this.#session.request(exists(path));
+      if (there.ok) return ok([]);
+      return isRefusal(there.error, 'noNode') ? ok([path]) : there;
+    });
     if (!missingAbove.ok) return missingAbove;
     const byPath = new Map(paths.map((path, index) => [path, nodes.value[index] ?? null]));
     const parents = ops
@@ -136,13 +137,26 @@ class ZookeeperClient implements StoreClient {
     });
   }
 
-  /** Everything at and below some paths, in the way that works with the server at hand. */
-  async #below(paths: readonly string[]): Promise<Result<ReadonlyMap<string, NodeData | null>, CodedError>> {
-    const fast = await this.#walk(new MultiNodeReader(this.#session), paths);
-    if (fast.ok || !isRefusal(fast.error, 'unimplemented')) return fast;
-    // A server before 3.6 hangs up after it has said so.
+  /** Everything at and below some paths. */
+  #below(paths: readonly string[]): Promise<Result<ReadonlyMap<string, NodeData | null>, CodedError>> {
+    return this.#reading((reader) => this.#walk(reader, paths));
+  }
+
+  /**
+   * Runs a read in the way that works with the server at hand. One before 3.6 hangs up after it has said that it
+   * knows no multiRead; a read may be run again over a new connection.
+   */
+  async #reading<T>(read: (reader: NodeReader) => Promise<Result<T, CodedError>>): Promise<Result<T, CodedError>> {
+    if (!this.#isOldServer) {
+      const fast = await read(new MultiNodeReader(this.#session));
+      if (fast.ok || !isRefusal(fast.error, 'unimplemented')) return fast;
+      this.#isOldServer = true;
+    }
+    const plain = new PlainNodeReader(this.#session, { watch: false });
+    const slow = await read(plain);
+    if (slow.ok || slow.error.code !== 'STORE_DISCONNECTED') return slow;
     const ready = await this.#ready();
-    return ready.ok ? this.#walk(this.#plainReader(), paths) : ready;
+    return ready.ok ? read(plain) : ready;
   }
 
   async #walk(
@@ -163,10 +177,6 @@ class ZookeeperClient implements StoreClient {
       { listAll: false },
     );
     return walked.ok ? ok(found) : walked;
-  }
-
-  #plainReader(): NodeReader {
-    return new PlainNodeReader(this.#session, { watch: false });
   }
 
   #ready(): Promise<Result<void, CodedError>> {

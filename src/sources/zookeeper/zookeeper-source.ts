@@ -133,10 +133,11 @@ class ZookeeperSource implements Source {
     if (change === 'connected') {
       this.#armed = this.#arm();
       void this.#armed.then((armed) => {
+        if (!armed.ok) return;
         // Events of the time without a connection are not sent again, so anything may have changed.
-        if (armed.ok) this.#changes.poke();
+        this.#changes.poke();
+        this.#publisher.retry();
       });
-      this.#publisher.retry();
     }
     this.#states.poke();
   }

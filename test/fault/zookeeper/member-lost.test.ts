@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../../lab/eventually.ts';
+import { Cleanups, ROOT, orThrow } from '../../lab/zookeeper-kit.ts';
+import type { WatchedSource } from '../../lab/zookeeper-kit.ts';
+import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
+import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
+import type { ZookeeperMember } from '../../lab/zookeeper.ts';
+
+let ensemble: ZookeeperEnsemble;
+const cleanups = new Cleanups();
+
+beforeAll(async () => {
+  ensemble = cleanups.add(await ZookeeperEnsemble.start({ members: 3 }));
+  const outsider = await ZookeeperOutsider.connect(ensemble.member(0).address);
+  await outsider.put(`${ROOT}/config/vips/web`, '{"n":0}');
+  outsider.close();
+});
+afterAll(() => cleanups.run());
+
+async function leader(): Promise<ZookeeperMember> {
+  for (const member of ensemble.members) {
+    if ((await member.command('srvr')).includes('Mode: leader')) return member;
+  }
+  throw new Error('no leader');
+}
+
+async function edit(watched: WatchedSource, text: string): Promise<void> {
+  await eventually('an edit through another member', async () => {
+    const outsider = await ZookeeperOutsider.connect(
+      ensemble.servers.filter((server) => ensemble.memberAt(server).running).join(','),
+    );
+    await outsider.put(`${ROOT}/config/vips/web`, text).finally(() => {
+      outsider.close();
+    });
+    return true;
+  });
+  await eventually('the edit is read', async () => (await watched.text('config/vips/web')) === text);
+}
+
+test('the member at hand is killed: the same session at another one, and nothing missed', async () => {
+  const watched = cleanups.source(ensemble.servers, { sessionTimeoutMs: 6_000 });
+  const session = await watched.session();
+  orThrow(await watched.publish({ 'state/agents/lb1': '1' }));
+  const member = ensemble.memberAt(await watched.server());
+  await member.kill();
+  await eventually('connected elsewhere', async () => (await watched.server()) !== member.address);
+  expect(await watched.session()).toBe(session);
+  await edit(watched, '{"n":1}');
+  expect(orThrow(await watched.source.owner('state/agents/lb1'))?.session).toBe(session);
+  member.start();
+  await member.ready();
+  await watched.source.close({ keepEphemeral: false });
+});
+
+test('the leader is killed: the session outlives the election', async () => {
+  const watched = cleanups.source(ensemble.servers, { sessionTimeoutMs: 10_000 });
+  const session = await watched.session();
+  await watched.snapshot();
+  const lost = await leader();
+  await lost.kill();
+  await edit(watched, '{"n":2}');
+  expect(await watched.session()).toBe(session);
+  lost.start();
+  await lost.ready();
+  await watched.source.close({ keepEphemeral: false });
+});
+
+test('one member is frozen: nobody stays outside for longer than one connect deadline', async () => {
+  const head = await leader();
+  const [frozen] = ensemble.members.filter((member) => member !== head);
+  frozen?.freeze();
+  const since = performance.now();
+  const all = Array.from({ length: 9 }, () => cleanups.source(ensemble.servers, { connectTimeoutMs: 700 }));
+  await Promise.all(all.map((each) => each.snapshot()));
+  expect(performance.now() - since).toBeLessThan(4_000);
+  frozen?.thaw();
+  await Promise.all(all.map((each) => each.source.close({ keepEphemeral: false })));
+});
+
+test('all members are killed and come back: watching again within a second, every edit seen', async () => {
+  const watched = cleanups.source(ensemble.servers, { sessionTimeoutMs: 10_000 });
+  await watched.snapshot();
+  await Promise.all(ensemble.members.map((member) => member.kill()));
+  await eventually('the loss is noticed', () => !watched.isConnected);
+  expect(await watched.source.snapshot()).toMatchObject({ ok: false, error: { transient: true } });
+  for (const member of ensemble.members) member.start();
+  await Promise.any(ensemble.members.map((member) => member.ready()));
+  const since = performance.now();
+  await eventually('connected', () => watched.isConnected, { everyMs: 5 });
+  expect(performance.now() - since).toBeLessThan(1_000);
+  await edit(watched, '{"n":3}');
+});

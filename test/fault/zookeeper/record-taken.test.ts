@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../../lab/eventually.ts';
+import { Cleanups, ROOT, orThrow } from '../../lab/zookeeper-kit.ts';
+import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
+import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
+
+// Somebody meddles with our records behind our back, so what we remember of them is wrong.
+let ensemble: ZookeeperEnsemble;
+let outsider: ZookeeperOutsider;
+const cleanups = new Cleanups();
+const PATH = 'state/health/web/lb1';
+
+beforeAll(async () => {
+  ensemble = cleanups.add(await ZookeeperEnsemble.start({ properties: ['-Dznode.container.checkIntervalMs=300'] }));
+  outsider = cleanups.add(await ZookeeperOutsider.connect(ensemble.member(0).address));
+  await outsider.put(`${ROOT}/config/vips/web`, '{}');
+});
+afterAll(() => cleanups.run());
+
+test('deleted, with its folders: written anew with the next change', async () => {
+  const watched = cleanups.source(ensemble.servers);
+  await watched.session();
+  orThrow(await watched.publish({ [PATH]: '1', 'state/agents/lb1': '1' }));
+  await outsider.removeTree(`${ROOT}/state`);
+  expect(orThrow(await watched.publish({ [PATH]: '2', 'state/agents/lb1': '2' })).written).toBe(2);
+  expect(await outsider.get(`${ROOT}/${PATH}`)).toBe('2');
+  await watched.source.close({ keepEphemeral: false });
+});
+
+test('replaced by a stranger’s: not overwritten, not deleted, and reported', async () => {
+  const watched = cleanups.source(ensemble.servers);
+  await watched.session();
+  orThrow(await watched.publish({ [PATH]: '1' }));
+  await outsider.remove(`${ROOT}/${PATH}`);
+  await outsider.putEphemeral(`${ROOT}/${PATH}`, 'stranger');
+  // The stranger's node has the version that ours had: only its owner tells them apart.
+  const owner = await outsider.owner(`${ROOT}/${PATH}`);
+  const report = orThrow(await watched.publish({ [PATH]: '2' }));
+  expect(report).toEqual({ written: 0, deleted: 0, refused: new Map([[PATH, owner]]) });
+  expect(await outsider.get(`${ROOT}/${PATH}`)).toBe('stranger');
+  orThrow(await watched.publish({}));
+  expect(await outsider.get(`${ROOT}/${PATH}`)).toBe('stranger');
+  await outsider.remove(`${ROOT}/${PATH}`);
+  expect(orThrow(await watched.publish({ [PATH]: '4' }))).toMatchObject({ written: 1, refused: new Map() });
+  await watched.source.close({ keepEphemeral: false });
+});
+
+test('blocked by a node that belongs to no session: reported as owned by nobody', async () => {
+  await outsider.put(`${ROOT}/state/agents/blocked`, 'by hand');
+  const watched = cleanups.source(ensemble.servers);
+  await watched.session();
+  const report = orThrow(await watched.publish({ 'state/agents/blocked': '1', 'state/agents/free': '1' }));
+  expect(report).toEqual({ written: 1, deleted: 0, refused: new Map([['state/agents/blocked', '0x0']]) });
+  await watched.source.close({ keepEphemeral: false });
+});
+
+test('its service’s folder goes when it is empty, and comes back when it is needed', async () => {
+  const watched = cleanups.source(ensemble.servers);
+  await watched.session();
+  const folder = `${ROOT}/state/health/gone`;
+  orThrow(await watched.publish({ 'state/health/gone/lb1': '1' }));
+  orThrow(await watched.publish({}));
+  await eventually('the server removed the empty folder', async () => (await outsider.get(folder)) === null);
+  expect(orThrow(await watched.publish({ 'state/health/gone/lb1': '2' })).written).toBe(1);
+  expect(await outsider.get(`${folder}/lb1`)).toBe('2');
+});
