@@ -70,6 +70,7 @@ export class ConfigIntake {
   #view: IntakeView;
   #lossSeenAt: number | null = null;
   #changedAt = -Infinity;
+  #connected = false;
   #retry: Cancel | null = null;
   #saving: Cancel | null = null;
   #waiting: Cancel | null = null;
@@ -103,7 +104,9 @@ export class ConfigIntake {
         this.#changedAt = this.#deps.clock.monotonic();
         this.#loop.poke();
       }),
+      this.#deps.source.onState(() => this.#noteSession()),
     );
+    this.#noteSession();
     if (saved !== null) {
       this.#waiting = this.#deps.clock.after(this.#options.storeWaitMs, () => this.#fallBack(saved));
     }
@@ -131,7 +134,22 @@ export class ConfigIntake {
     this.#retry?.();
     this.#waiting?.();
     await this.#loop.stop();
+    this.#confirm();
     if (this.#saving !== null) this.#save();
+  }
+
+  #noteSession(): void {
+    const connected = this.#deps.source.state().kind === 'connected';
+    if (!connected) this.#confirm();
+    this.#connected = connected;
+  }
+
+  /** Up to the end of a session its watch vouched for what is accepted, however long ago the last edit was. */
+  #confirm(): void {
+    const { clock } = this.#deps;
+    if (!this.#connected || this.#view.origin !== 'store' || this.#view.failure !== null) return;
+    this.#update({ confirmedAt: clock.now() });
+    this.#saving ??= clock.after(SAVE_AFTER_MS, () => this.#save());
   }
 
   #restore(saved: LastKnownGood): void {

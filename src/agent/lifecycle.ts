@@ -30,14 +30,17 @@ async function withDeadline(
   const deadline = new Promise<boolean>((resolve) => {
     cancel = clock.after(deadlineMs, () => resolve(true));
   });
-  const work = step.run().then(
-    () => false,
-    (error: unknown) => {
-      log.error({ step: step.name, error: describeError(error) }, 'a step of the stop failed');
-      return false;
-    },
-  );
-  const late = await Promise.race([work, deadline]);
+  const late = await Promise.race([runStep(step, log), deadline]);
   cancel();
   return late;
+}
+
+/** Catches what a step throws before it has a promise, too. */
+async function runStep(step: StopStep, log: Log): Promise<false> {
+  try {
+    await step.run();
+  } catch (error) {
+    log.error({ step: step.name, error: describeError(error) }, 'a step of the stop failed');
+  }
+  return false;
 }

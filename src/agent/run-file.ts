@@ -42,7 +42,8 @@ export class RunFile {
     if (content.value === null) return { sessions: [], restarting: false };
     const saved = content.value.payload as Saved;
     this.#sessions = saved.sessions;
-    return { sessions: saved.sessions, restarting: !saved.stopped && saved.bootId === bootId() };
+    const sameBoot = saved.bootId !== '' && saved.bootId === bootId();
+    return { sessions: saved.sessions, restarting: !saved.stopped && sameBoot };
   }
 
   /** Notes that we live in this session. */
