@@ -1,11 +1,12 @@
 import type { ICompare, IKeyValue, IRequestOp } from 'etcd3';
 import { CodedError } from '../../core/errors.ts';
+import { silentLog } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import type { StoreClient, StoreRecord, WriteOp } from '../source.ts';
 import { breaksConnection } from './errors.ts';
 import { Keys } from './keys.ts';
-import { EtcdLink } from './link.ts';
+import type { EtcdLink } from './link.ts';
 import { readBelow, toRecord } from './reader.ts';
 import type { EtcdSettings } from './settings.ts';
 
@@ -104,7 +105,8 @@ export class EtcdStoreClient implements StoreClient {
   async #open(attempt: number): Promise<Result<EtcdLink, CodedError>> {
     if (this.#link !== null) return ok(this.#link);
     const { endpoints } = this.#settings;
-    const created = EtcdLink.create(this.#settings, endpoints[attempt % endpoints.length] ?? '');
+    const { EtcdLink } = await import('./link.ts');
+    const created = EtcdLink.create(this.#settings, endpoints[attempt % endpoints.length] ?? '', silentLog);
     if (!created.ok) return created;
     const link = created.value;
     const loggedIn = await link.logIn();

@@ -1,8 +1,9 @@
 import { CodedError } from '../../core/errors.ts';
 import type { Cancel, Clock } from '../../core/ports.ts';
 import { etcdError } from './errors.ts';
-import { REQUEST_TIMEOUT_MS } from './link.ts';
+import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import type { KeepAliveStream } from './link.ts';
+import { giveUp } from './streams.ts';
 
 export interface Lease {
   /** Decimal, as etcd's clients carry it. */
@@ -50,7 +51,7 @@ export class LeaseKeeper {
   stop(): void {
     this.#over = true;
     this.#cancelTimer();
-    this.#stream.cancel();
+    giveUp(this.#stream);
   }
 
   #send(): void {

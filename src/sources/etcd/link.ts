@@ -15,16 +15,16 @@ import type {
   IWatchResponse,
 } from 'etcd3';
 import { CodedError, describeError } from '../../core/errors.ts';
+import type { Log } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import type { TlsMaterial } from '../credentials.ts';
 import { etcdError } from './errors.ts';
+import { sendGrpcLogTo } from './grpc-log.ts';
+import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import { parseEndpoint, parseUser } from './settings.ts';
 import type { EtcdSettings, EtcdUser } from './settings.ts';
 import { Token } from './token.ts';
-
-/** A request without an answer for this long has failed: without a deadline a frozen member holds it for ever. */
-export const REQUEST_TIMEOUT_MS = 2_000;
 
 /** The largest reply we take. The default of 4 MB is less than a fleet's configuration; no limit is no limit. */
 const MAX_REPLY_BYTES = 256 * 1024 * 1024;
@@ -60,7 +60,9 @@ export class EtcdLink {
   readonly #etcd: Etcd3;
   readonly #token = new Token();
   readonly #user: EtcdUser | null;
+  readonly #underWay = new Set<() => void>();
   #renewal: Promise<Result<void, CodedError>> | null = null;
+  #closed = false;
 
   private constructor(endpoint: string, etcd: (token: Token) => Etcd3, user: EtcdUser | null) {
     this.endpoint = endpoint;
@@ -69,7 +71,8 @@ export class EtcdLink {
   }
 
   /** Nothing is sent yet: `logIn` does that, and without credentials the first call tells if all is well. */
-  static create(settings: EtcdSettings, endpointText: string): Result<EtcdLink, CodedError> {
+  static create(settings: EtcdSettings, endpointText: string, log: Log): Result<EtcdLink, CodedError> {
+    sendGrpcLogTo(log);
     const auth = settings.auth?.() ?? ok(null);
     if (!auth.ok) return auth;
     const user = auth.value === null ? null : parseUser(auth.value);
@@ -101,7 +104,7 @@ export class EtcdLink {
     const user = this.#user;
     if (user === null) return ok(undefined);
     this.#token.value = null;
-    const reply = await attempt(`login at ${this.endpoint}`, () => this.#etcd.auth.authenticate({ ...user }));
+    const reply = await this.#attempt(`login at ${this.endpoint}`, () => this.#etcd.auth.authenticate({ ...user }));
     if (!reply.ok) return reply;
     this.#token.value = reply.value.token;
     return ok(undefined);
@@ -126,7 +129,8 @@ export class EtcdLink {
   /** Whether the lease still lives at the store. */
   async leaseLives(id: string): Promise<Result<boolean, CodedError>> {
     const reply = await this.#call('lease query', () => this.#etcd.leaseClient.leaseTimeToLive({ ID: id }));
-    return reply.ok ? ok(Number(reply.value.TTL) > 0) : reply;
+    // -1 stands for a lease that is gone, 0 for one with less than a second left (etcd: LeaseTimeToLiveResponse).
+    return reply.ok ? ok(Number(reply.value.TTL) >= 0) : reply;
   }
 
   revokeLease(id: string): Promise<Result<unknown, CodedError>> {
@@ -141,25 +145,36 @@ export class EtcdLink {
     return this.#call('watch', () => this.#etcd.watchClient.watch());
   }
 
+  /** Calls that are under way end now, with an error: gRPC would let them wait for their deadlines. */
   close(): void {
+    this.#closed = true;
     this.#etcd.close();
+    for (const giveUp of [...this.#underWay]) giveUp();
   }
 
   async #call<T>(what: string, send: () => Promise<T>): Promise<Result<T, CodedError>> {
     const doing = `${what} at ${this.endpoint}`;
-    const first = await attempt(doing, send);
+    const first = await this.#attempt(doing, send);
     if (first.ok || this.#user === null || !isTokenRefused(first.error)) return first;
     // A call with a bad token was not carried out, so even a write may be sent again with a new one. Once.
     const renewed = await (this.#renewal ??= this.logIn().finally(() => (this.#renewal = null)));
-    return renewed.ok ? attempt(doing, send) : renewed;
+    return renewed.ok ? this.#attempt(doing, send) : renewed;
   }
-}
 
-async function attempt<T>(doing: string, send: () => Promise<T>): Promise<Result<T, CodedError>> {
-  try {
-    return ok(await send());
-  } catch (error) {
-    return err(etcdError(error, doing));
+  #attempt<T>(doing: string, send: () => Promise<T>): Promise<Result<T, CodedError>> {
+    const over = (): Result<never, CodedError> =>
+      err(new CodedError('STORE_DISCONNECTED', `${doing}: the connection was given up`, { transient: true }));
+    if (this.#closed) return Promise.resolve(over());
+    return new Promise((resolve) => {
+      const giveUp = (): void => resolve(over());
+      this.#underWay.add(giveUp);
+      send()
+        .then(ok, (error: unknown) => err(etcdError(error, doing)))
+        .then((reply) => {
+          this.#underWay.delete(giveUp);
+          resolve(reply);
+        }, giveUp);
+    });
   }
 }
 

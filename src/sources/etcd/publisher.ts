@@ -15,6 +15,9 @@ const PARALLEL = 4;
 /** A batch whose records somebody else touches meanwhile is tried this often. */
 const ROUNDS = 4;
 
+/** Sessions that were ours and are remembered; older ones have run out long ago. */
+const MAX_ADOPTED = 100;
+
 export interface PublisherDeps {
   readonly connection: () => Result<Connection, CodedError>;
   readonly report: (connection: Connection, error: CodedError) => void;
@@ -42,6 +45,10 @@ export class Publisher {
   /** @param sessions as `sessionOf` names them */
   adopt(sessions: readonly string[]): void {
     for (const session of sessions) this.#adopted.add(session);
+    for (const oldest of this.#adopted) {
+      if (this.#adopted.size <= MAX_ADOPTED) break;
+      this.#adopted.delete(oldest);
+    }
   }
 
   async run(records: WantedRecords): Promise<Result<PublishReport, CodedError>> {
@@ -49,6 +56,8 @@ export class Publisher {
     if (!connected.ok) return connected;
     const connection = connected.value;
     if (this.#heldUnder !== connection.lease.id) {
+      // A lease that was given up may outlive that by a while, above all when the cluster elects a leader.
+      if (this.#heldUnder !== '') this.adopt([sessionOf(this.#heldUnder)]);
       this.#held = new Map();
       this.#heldUnder = connection.lease.id;
     }

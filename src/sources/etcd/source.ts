@@ -5,7 +5,6 @@ import type { Result } from '../../core/result.ts';
 import { Listeners } from '../listeners.ts';
 import { PublishQueue } from '../publish-queue.ts';
 import type { EphemeralOwner, PublishReport, SessionState, Source, StoreSnapshot } from '../source.ts';
-import { sendGrpcLogTo } from './grpc-log.ts';
 import { Keys } from './keys.ts';
 import { sessionOf } from './lease.ts';
 import { Publisher } from './publisher.ts';
@@ -59,7 +58,6 @@ export class EtcdSource implements Source {
       report: (connection, error) => this.#session.report(connection, error),
     });
     this.#queue = new PublishQueue((wanted) => this.#publisher.run(wanted), log);
-    sendGrpcLogTo(log);
   }
 
   start(): void {

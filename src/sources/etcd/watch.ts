@@ -3,8 +3,9 @@ import type { Cancel, Clock } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import { etcdError } from './errors.ts';
-import { REQUEST_TIMEOUT_MS } from './link.ts';
+import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import type { EtcdLink, WatchStream } from './link.ts';
+import { giveUp } from './streams.ts';
 
 export interface WatchRange {
   readonly key: Buffer;
@@ -46,7 +47,7 @@ export class ConfigWatch {
     if (!opened.ok) return opened;
     const stream = opened.value;
     if (this.#over) {
-      stream.cancel();
+      giveUp(stream);
       return err(new CodedError('STORE_CLOSED', 'watch: stopped'));
     }
     this.#stream = stream;
@@ -56,7 +57,7 @@ export class ConfigWatch {
 
   stop(): void {
     this.#over = true;
-    this.#stream?.cancel();
+    if (this.#stream !== null) giveUp(this.#stream);
   }
 
   #create(stream: WatchStream, from: string): Promise<Result<void, CodedError>> {
@@ -66,7 +67,7 @@ export class ConfigWatch {
       const fail = (error: CodedError): void => {
         if (this.#stream !== stream) return;
         this.#stream = null;
-        stream.cancel();
+        giveUp(stream);
         cancelTimer();
         if (!created) resolve(err(error));
         else if (!this.#over) this.#handlers.onEnd(error);
@@ -93,7 +94,7 @@ export class ConfigWatch {
 
   #startAgain(stream: WatchStream): void {
     this.#stream = null;
-    stream.cancel();
+    giveUp(stream);
     void this.start().then((started) => {
       if (this.#over) return;
       if (started.ok) this.#handlers.onChange();
