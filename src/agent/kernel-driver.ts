@@ -1,4 +1,4 @@
-import { describeError } from '../core/errors.ts';
+import { asCodedError, describeError } from '../core/errors.ts';
 import type { CodedError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { AddressOp, InterfaceAddress, InterfaceAddresses } from '../ipvs/addresses.ts';
@@ -8,6 +8,7 @@ import type { Counters } from './counters.ts';
 import type { DesiredAgent } from './desired-state.ts';
 import type { Effective } from './effective-state.ts';
 import type { JournalFile } from './journal-file.ts';
+import { emptyJournal } from './journal.ts';
 import type { Journal, LeavingEntry } from './journal.ts';
 import { applyAddressOps, applyToState } from './kernel-state.ts';
 import { drift } from './drift.ts';
@@ -68,7 +69,7 @@ export class KernelDriver {
   readonly #deps: KernelDriverDeps;
   #ports: KernelPorts | null = null;
   #kind: DesiredAgent['dataplane'] | null = null;
-  #journal: Journal;
+  #journal: Journal = emptyJournal;
   #picture: Picture | null = null;
   #readAtMonotonic = -Infinity;
   #previous: Effective | null = null;
@@ -77,7 +78,6 @@ export class KernelDriver {
 
   constructor(deps: KernelDriverDeps) {
     this.#deps = deps;
-    this.#journal = deps.journalFile.load();
     this.#report = {
       adapter: 'none',
       picture: null,
@@ -103,13 +103,24 @@ export class KernelDriver {
     return this.#nextChangeMs;
   }
 
-  /** Opens the adapter that the settings name, closing another one. The kernel stays as it is. */
+  /**
+   * Opens the adapter that the settings name, closing another one. The kernel stays as it is. One that cannot be opened
+   * is a kernel that cannot be read; the next call tries again.
+   */
   async use(kind: DesiredAgent['dataplane']): Promise<void> {
     if (this.#kind === kind) return;
     await this.close();
-    this.#ports = await this.#deps.open(kind);
-    this.#kind = kind;
     this.#picture = null;
+    try {
+      this.#ports = await this.#deps.open(kind);
+    } catch (error) {
+      this.#report = { ...this.#report, adapter: 'none' };
+      this.#unreadable(asCodedError(error));
+      return;
+    }
+    this.#kind = kind;
+    // What a dry run would have done is not ours in the kernel, where the same service may be somebody else's.
+    this.#journal = isDryRun(kind) ? emptyJournal : this.#deps.journalFile.load();
     this.#report = { ...this.#report, adapter: this.#ports.dataplane.name };
   }
 
@@ -177,9 +188,11 @@ export class KernelDriver {
   }
 
   async close(): Promise<void> {
-    await this.#ports?.dataplane.close();
-    await this.#ports?.addresses.close();
+    const ports = this.#ports;
     this.#ports = null;
+    this.#kind = null;
+    await ports?.dataplane.close();
+    await ports?.addresses.close();
   }
 
   #plan(effective: Effective, picture: Picture, drainTimeoutMs: number): Steps {
@@ -214,7 +227,7 @@ export class KernelDriver {
   #remember(journal: Journal): boolean {
     if (journal === this.#journal) return true;
     try {
-      this.#deps.journalFile.save(journal);
+      if (!isDryRun(this.#kind)) this.#deps.journalFile.save(journal);
     } catch (error) {
       const why = describeError(error);
       this.#deps.log.error({ error: why }, 'the journal cannot be written: the kernel is left as it is');
@@ -262,6 +275,10 @@ export class KernelDriver {
     this.#report = { ...this.#report, failures: [why] };
     return false;
   }
+}
+
+function isDryRun(kind: DesiredAgent['dataplane'] | null): boolean {
+  return kind === 'memory';
 }
 
 function describeAddressOp(op: AddressOp): string {
