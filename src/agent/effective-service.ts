@@ -1,17 +1,15 @@
 import type { DataplaneState, DestinationKey } from '../ipvs/dataplane.ts';
-import { formatEndpoint } from '../model/address.ts';
 import type { AdminState } from '../model/records/service.ts';
-import type { DesiredReal, DesiredService } from './desired-state.ts';
+import type { DesiredReal, DesiredService, Named } from './desired-state.ts';
+import { named } from './desired-state.ts';
 import { describeDrain } from './drains.ts';
 import type { EffectiveReal, EffectiveService, Removal, WantedDestination, WantedService } from './effective-state.ts';
-import type { ExpandedDestination, ExpandedKernelService, ExpandedService } from './expansion.ts';
+import type { ExpandedDestination, ExpandedKernelService } from './expansion.ts';
 import { keptByFloor } from './floor.ts';
 import type { RealMemory, ServiceMemory } from './health-memory.ts';
-import { named } from './desired-state.ts';
 import type { JudgeInput, JudgedReal } from './judged-real.ts';
 import { judgeReal } from './judged-real.ts';
-import { targetOf } from './losses.ts';
-import { probePortOf } from './probe-port.ts';
+import type { PreparedService } from './prepared.ts';
 import { judgeQuorum } from './quorum.ts';
 import { rampedWeight } from './ramp.ts';
 
@@ -45,16 +43,16 @@ interface Share {
 
 /** Decides on one service: precedence is disabled, then drain, then verdict, then floor. */
 export function decideService(
-  expanded: ExpandedService,
+  prepared: PreparedService,
   before: ServiceMemory | null,
   input: ServiceInput,
 ): ServiceDecision {
-  const { service } = expanded;
+  const { service } = prepared;
   const { state, reason } = serviceState(service, input);
-  const weights = kernelWeights(expanded, input.actual);
-  const judged = Object.values(service.reals).map((real) => {
-    const memory = before === null ? undefined : named(before.reals, targetOf(real));
-    return judgeReal(service, real, memory ?? null, (weights.get(real.name) ?? 0) > 0, input);
+  const weights = new KernelWeights(prepared, input.actual);
+  const judged = prepared.reals.map((one) => {
+    const memory = before === null ? undefined : named(before.reals, one.memoryKey);
+    return judgeReal(service, one, memory ?? null, () => (weights.of(one.real.name) ?? 0) > 0, input);
   });
   const enabled = judged.filter((one) => one.state === 'enabled');
   const quorumBefore = before === null ? null : { state: before.quorum, since: before.quorumSince };
@@ -67,8 +65,8 @@ export function decideService(
   const kept = keptByFloor(service.health.floor, enabled.filter(({ real }) => real.weight > 0).map(candidateOf));
   const shares = judged.map((one) => shareOf(one, service, kept.has(one.real.name), sorry, weights, input));
   const byName = new Map(shares.map((share) => [share.judged.real.name, share]));
-  const kernel = expanded.kernel.map((one) => wantedService(service, one, byName, sorry, waiting, input.actual));
-  const reals = shares.map((share) => effectiveReal(share, service));
+  const kernel = prepared.kernel.map((one) => wantedService(service, one, byName, sorry, waiting, input.actual));
+  const reals = shares.map(effectiveReal);
   return {
     effective: {
       name: service.name,
@@ -78,17 +76,17 @@ export function decideService(
       quorum,
       serving: state === 'enabled' && quorum.state === 'held',
       sorry,
-      kernelKeys: expanded.kernel.map(({ key }) => key),
+      kernelKeys: prepared.kernel.map(({ key }) => key),
       reals: new Map(reals.map((real) => [real.name, real])),
       held: service.held,
     },
     kernel,
     memory: {
-      kernelKey: expanded.kernel[0]?.key ?? null,
+      kernelKey: prepared.kernel[0]?.key ?? null,
       quorum: quorum.state,
       quorumSince: quorum.since,
       sorry,
-      reals: memoryOf(shares, reals),
+      reals: memoryOf(shares, before?.reals ?? {}),
     },
     nextChangeMs: shares.reduce<number | null>((least, { nextMs }) => earlier(least, nextMs), null),
   };
@@ -110,19 +108,35 @@ function serviceState(
   return { state: 'enabled', reason: service.held ? 'its deletion is held' : 'enabled' };
 }
 
-/** The largest weight of each real in the kernel, over the kernel services of its service. */
-function kernelWeights(expanded: ExpandedService, actual: DataplaneState | null): ReadonlyMap<string, number> {
-  const weights = new Map<string, number>();
-  if (actual === null) return weights;
-  for (const { key, destinations } of expanded.kernel) {
-    const there = actual.get(key)?.destinations;
-    if (there === undefined) continue;
-    for (const { real, key: destinationKey } of destinations) {
-      const weight = there.get(destinationKey)?.destination.weight;
-      if (real !== null && weight !== undefined) weights.set(real, Math.max(weights.get(real) ?? 0, weight));
-    }
+/** The largest weight of each real in the kernel, over the kernel services of its service; looked up only if asked. */
+class KernelWeights {
+  readonly #prepared: PreparedService;
+  readonly #actual: DataplaneState | null;
+  #weights: Map<string, number> | null = null;
+
+  constructor(prepared: PreparedService, actual: DataplaneState | null) {
+    this.#prepared = prepared;
+    this.#actual = actual;
   }
-  return weights;
+
+  /** undefined = the kernel does not have it. */
+  of(real: string): number | undefined {
+    this.#weights ??= this.#look();
+    return this.#weights.get(real);
+  }
+
+  #look(): Map<string, number> {
+    const weights = new Map<string, number>();
+    for (const { key, destinations } of this.#prepared.kernel) {
+      const there = this.#actual?.get(key)?.destinations;
+      if (there === undefined) continue;
+      for (const { real, key: destinationKey } of destinations) {
+        const weight = there.get(destinationKey)?.destination.weight;
+        if (real !== null && weight !== undefined) weights.set(real, Math.max(weights.get(real) ?? 0, weight));
+      }
+    }
+    return weights;
+  }
 }
 
 function candidateOf({ real, good, decided, decidedSince, before }: JudgedReal) {
@@ -140,13 +154,11 @@ function shareOf(
   service: DesiredService,
   kept: boolean,
   sorry: boolean,
-  weights: ReadonlyMap<string, number>,
+  weights: KernelWeights,
   input: ServiceInput,
 ): Share {
   const { real, state, stateReason, verdict, undecided, good, before } = judged;
-  const known = weights.get(real.name);
-  const inKernel = known ?? 0;
-  const out = { judged, weight: 0, inKernel, removal: null, kept: false, rampStart: null, nextMs: null };
+  const out = { judged, weight: 0, inKernel: 0, removal: null, kept: false, rampStart: null, nextMs: null };
   if (state === 'disabled') return { ...out, removal: 'quiesce', reason: stateReason };
   if (state === 'drain') return { ...out, reason: stateReason };
   const removal = service.health.whenDown === 'remove' ? ('now' as const) : null;
@@ -155,10 +167,11 @@ function shareOf(
   if (sorry) return { ...out, reason: 'the quorum is lost: the sorry server has the traffic' };
   if (kept) return { ...out, weight: real.weight, kept: true, reason: `kept by the floor, though ${verdict.cause}` };
   if (undecided && service.health.initial === 'unknown') {
-    if (known === undefined) return { ...out, removal, weight: null, reason: `no verdict yet: ${verdict.cause}` };
-    return { ...out, weight: null, reason: `no verdict yet: weight ${inKernel} stays as the kernel has it` };
+    const inKernel = weights.of(real.name);
+    if (inKernel === undefined) return { ...out, removal, weight: null, reason: `no verdict yet: ${verdict.cause}` };
+    return { ...out, weight: null, inKernel, reason: `no verdict yet: weight ${inKernel} stays as the kernel has it` };
   }
-  const wasIn = before === null ? inKernel > 0 : before.inPool;
+  const wasIn = before === null ? (weights.of(real.name) ?? 0) > 0 : before.inPool;
   const rampStart = wasIn ? (before?.rampStart ?? null) : input.monotonic;
   const { slowStartMs } = service.health;
   if (rampStart !== null && slowStartMs > 0) {
@@ -232,12 +245,11 @@ function placeSorry(
   destinations.set(sorry.key, { ...real, destination: { ...real.destination, weight } });
 }
 
-function effectiveReal(share: Share, service: DesiredService): EffectiveReal {
-  const { real, state, verdict } = share.judged;
-  const port = probePortOf(real, service);
+function effectiveReal(share: Share): EffectiveReal {
+  const { real, target, state, verdict } = share.judged;
   return {
     name: real.name,
-    target: port === null ? real.address : formatEndpoint(real.address, port),
+    target,
     state,
     verdict,
     configuredWeight: real.weight,
@@ -248,14 +260,30 @@ function effectiveReal(share: Share, service: DesiredService): EffectiveReal {
   };
 }
 
-function memoryOf(shares: readonly Share[], reals: readonly EffectiveReal[]): Record<string, RealMemory> {
+/** The very same memory where nothing changed, so that a pass over many reals makes little garbage. */
+function memoryOf(shares: readonly Share[], before: Named<RealMemory>): Named<RealMemory> {
   const memory: [string, RealMemory][] = [];
-  shares.forEach(({ judged, kept, rampStart }, index) => {
-    if (judged.state === 'disabled') return;
-    const { decided, decidedSince: since, verdict, before } = judged;
-    const cause = verdict.state === 'unknown' ? (before?.cause ?? verdict.cause) : verdict.cause;
-    const inPool = (reals[index]?.weight ?? 0) > 0;
-    memory.push([targetOf(judged.real), { decided, since, cause, inPool, kept, rampStart }]);
-  });
+  let changed = false;
+  for (const { judged, weight, inKernel, kept, rampStart } of shares) {
+    if (judged.state === 'disabled') continue;
+    const { decided, decidedSince: since, verdict, before: old } = judged;
+    const cause = verdict.state === 'unknown' ? (old?.cause ?? verdict.cause) : verdict.cause;
+    const next = { decided, since, cause, inPool: (weight ?? inKernel) > 0, kept, rampStart };
+    const same = old !== null && sameMemory(old, next);
+    changed ||= !same;
+    memory.push([judged.memoryKey, same ? old : next]);
+  }
+  if (!changed && memory.length === Object.keys(before).length) return before;
   return Object.fromEntries(memory);
+}
+
+function sameMemory(a: RealMemory, b: RealMemory): boolean {
+  return (
+    a.decided === b.decided &&
+    a.since === b.since &&
+    a.cause === b.cause &&
+    a.inPool === b.inPool &&
+    a.kept === b.kept &&
+    a.rampStart === b.rampStart
+  );
 }

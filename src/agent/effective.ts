@@ -5,12 +5,12 @@ import { named } from './desired-state.ts';
 import { ActiveDrains, describeDrain } from './drains.ts';
 import { decideService, earlier } from './effective-service.ts';
 import type { Effective, EffectiveService, EffectiveVip, WantedService } from './effective-state.ts';
-import { expand } from './expansion.ts';
 import type { HealthMemory, ServiceMemory } from './health-memory.ts';
-import { RealChecks } from './wanted-checks.ts';
+import type { Prepared } from './prepared.ts';
 
 export interface EffectiveInput {
-  readonly desired: Desired;
+  /** The accepted set, as `prepare` makes it ready. */
+  readonly prepared: Prepared;
   /** By key of the wanted check. */
   readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly memory: HealthMemory;
@@ -27,22 +27,22 @@ export function effectiveState(input: EffectiveInput): {
   readonly effective: Effective;
   readonly memory: HealthMemory;
 } {
-  const { desired, memory, now } = input;
+  const { memory, now } = input;
+  const { desired } = input.prepared;
   const drains = new ActiveDrains(desired.drains, now);
-  const expansion = expand(desired);
-  const serviceInput = { ...input, checks: new RealChecks(desired), drains };
+  const serviceInput = { ...input, drains };
   const renamed = memoriesWithoutService(memory, desired);
   const services = new Map<string, EffectiveService>();
   const kernel = new Map<ServiceKey, WantedService>();
   const memories: [string, ServiceMemory][] = [];
   const byVip = new Map<string, string[]>();
   let nextChangeMs = drains.nextEnd === null ? null : Math.max(0, drains.nextEnd - now);
-  for (const expanded of expansion.services.values()) {
-    const { name } = expanded.service;
-    const firstKey = expanded.kernel[0]?.key;
+  for (const prepared of input.prepared.services) {
+    const { name } = prepared.service;
+    const firstKey = prepared.kernel[0]?.key;
     const inherited = firstKey === undefined ? undefined : renamed.get(firstKey);
     const before = named(memory.services, name) ?? inherited ?? null;
-    const decision = decideService(expanded, before, serviceInput);
+    const decision = decideService(prepared, before, serviceInput);
     services.set(name, decision.effective);
     if (decision.effective.state !== 'disabled') {
       const onVip = byVip.get(decision.effective.vip);

@@ -4,12 +4,14 @@ import type { DesiredReal, DesiredService } from './desired-state.ts';
 import type { ActiveDrains } from './drains.ts';
 import { describeDrain } from './drains.ts';
 import type { RealMemory } from './health-memory.ts';
+import type { PreparedReal } from './prepared.ts';
 import { combineVerdicts } from './verdicts.ts';
-import type { RealChecks } from './wanted-checks.ts';
 
 /** What is known of one real before its service decides on weights. */
 export interface JudgedReal {
   readonly real: DesiredReal;
+  readonly target: string;
+  readonly memoryKey: string;
   readonly state: AdminState;
   /** Why it is not enabled; empty if it is. */
   readonly stateReason: string;
@@ -26,65 +28,57 @@ export interface JudgedReal {
 }
 
 export interface JudgeInput {
-  readonly checks: RealChecks;
   readonly drains: ActiveDrains;
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** Wall-clock milliseconds. */
   readonly now: number;
 }
 
-/** @param inKernel it has a weight in the kernel now, under some kernel service */
+/** @param inKernel whether it has a weight in the kernel now, under some kernel service */
 export function judgeReal(
   service: DesiredService,
-  real: DesiredReal,
+  prepared: PreparedReal,
   before: RealMemory | null,
-  inKernel: boolean,
+  inKernel: () => boolean,
   input: JudgeInput,
 ): JudgedReal {
-  const { state, reason } = adminState(service, real, input.drains);
+  const { real, target, memoryKey } = prepared;
+  const { state, reason: stateReason } = adminState(service, real, input.drains);
+  const since = before?.since ?? input.now;
   if (state === 'disabled') {
-    const since = before?.since ?? input.now;
-    const verdict: Verdict = { state: 'unknown', since, cause: 'disabled: not checked', latencyMs: null, at: null };
-    return {
-      real,
-      state,
-      stateReason: reason,
-      verdict,
-      decided: null,
-      decidedSince: since,
-      undecided: false,
-      good: false,
-      before,
-    };
+    const verdict = unknown('disabled: not checked', since);
+    const judged = { decided: null, decidedSince: since, undecided: false, good: false, before };
+    return { real, target, memoryKey, state, stateReason, verdict, ...judged };
   }
-  const verdict = verdictOf(service, real, before, input);
-  const changed = verdict.state !== 'unknown';
+  const verdict = verdictOf(prepared, since, input);
+  const isNews = verdict.state !== 'unknown';
   const decided = verdict.state === 'unknown' ? (before?.decided ?? null) : verdict.state;
   const undecided = decided === null;
-  const presumed = service.health.initial === 'up' || inKernel;
-  return {
-    real,
-    state,
-    stateReason: reason,
-    verdict,
-    decided,
-    decidedSince: changed ? verdict.since : (before?.since ?? input.now),
-    undecided,
-    good: undecided ? presumed : decided === 'up',
-    before,
-  };
+  const good = undecided ? service.health.initial === 'up' || inKernel() : decided === 'up';
+  const decidedSince = isNews ? verdict.since : since;
+  return { real, target, memoryKey, state, stateReason, verdict, decided, decidedSince, undecided, good, before };
 }
 
-function verdictOf(service: DesiredService, real: DesiredReal, before: RealMemory | null, input: JudgeInput): Verdict {
-  const verdicts = input.checks.of(service, real).map(({ check, wanted }) => ({
-    check,
-    verdict: input.verdicts.get(wanted.key) ?? null,
-  }));
-  const since = before?.since ?? input.now;
-  if (verdicts.length === 0 && real.checks.length > 0) {
-    return { state: 'unknown', since, cause: 'there is no port to probe', latencyMs: null, at: null };
+function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts }: JudgeInput): Verdict {
+  if (checks.length === 0 && real.checks.length > 0) return unknown('there is no port to probe', since);
+  const [only] = checks;
+  if (only === undefined || checks.length > 1) {
+    const all = checks.map(({ check, wanted }) => ({ check, verdict: verdicts.get(wanted.key) ?? null }));
+    return combineVerdicts(all, since);
   }
-  return combineVerdicts(verdicts, since);
+  // One check is the rule, and there are many reals.
+  const {
+    state,
+    since: own,
+    cause,
+    latencyMs,
+    at,
+  } = verdicts.get(only.wanted.key) ?? unknown('not checked yet', since);
+  return { state, since: own, cause: `${only.check}: ${cause}`, latencyMs, at };
+}
+
+function unknown(cause: string, since: number): Verdict {
+  return { state: 'unknown', since, cause, latencyMs: null, at: null };
 }
 
 function adminState(

@@ -13,6 +13,8 @@ import type { SavedHealth } from './health-file.ts';
 import { emptyMemory } from './health-memory.ts';
 import type { HealthMemory } from './health-memory.ts';
 import type { KernelDriver } from './kernel-driver.ts';
+import { prepare } from './prepared.ts';
+import type { Prepared } from './prepared.ts';
 import type { RouteDriver } from './route-driver.ts';
 import { routesFor } from './routes.ts';
 import type { VipAdvertisement } from './routes.ts';
@@ -61,7 +63,7 @@ export class Reconciler {
   readonly #startedAt: number;
   #memory: HealthMemory;
   #restored: ReadonlyMap<string, Verdict> | undefined;
-  #wantedFrom: Desired | null = null;
+  #prepared: Prepared | null = null;
   #view: PassView | null = null;
   #wake: Cancel | null = null;
   #endOfRibReleased = false;
@@ -118,11 +120,11 @@ export class Reconciler {
     const desired = this.#deps.accepted();
     if (desired === null) return;
     counters.passes++;
-    await this.#follow(desired);
+    const prepared = await this.#follow(desired);
     const settled = checks.settled();
     const leaving = kernel.report().leaving.length > 0;
     await kernel.refresh(leaving ? LEAVING_CHECK_MS : desired.agent.verifyIntervalMs);
-    const effective = this.#decide(desired);
+    const effective = this.#decide(prepared);
     const complete = await this.#carryOut(desired, effective);
     this.#releaseEndOfRib(settled);
     this.#failure = null;
@@ -132,19 +134,21 @@ export class Reconciler {
   }
 
   /** Hands settings and wanted checks on; each receiver leaves alone what did not change. */
-  async #follow(desired: Desired): Promise<void> {
+  async #follow(desired: Desired): Promise<Prepared> {
     await this.#deps.kernel.use(desired.agent.dataplane);
     this.#deps.routes.configure(bgpSettings(desired.agent.bgp, this.#deps.bgp));
-    if (this.#wantedFrom === desired) return;
-    this.#wantedFrom = desired;
+    if (this.#prepared?.desired === desired) return this.#prepared;
+    const prepared = prepare(desired);
+    this.#prepared = prepared;
     this.#deps.checks.setWanted(wantedChecks(desired), this.#restored);
     this.#restored = undefined;
+    return prepared;
   }
 
-  #decide(desired: Desired): Effective {
+  #decide(prepared: Prepared): Effective {
     const { clock, checks, kernel } = this.#deps;
     const decided = effectiveState({
-      desired,
+      prepared,
       verdicts: checks.verdicts(),
       memory: this.#memory,
       actual: kernel.picture()?.services ?? null,

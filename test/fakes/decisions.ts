@@ -3,6 +3,7 @@ import type { Desired } from '../../src/agent/desired-state.ts';
 import type { Effective, EffectiveReal, EffectiveService } from '../../src/agent/effective-state.ts';
 import { emptyMemory } from '../../src/agent/health-memory.ts';
 import type { HealthMemory } from '../../src/agent/health-memory.ts';
+import { prepare } from '../../src/agent/prepared.ts';
 import { wantedChecks } from '../../src/agent/wanted-checks.ts';
 import type { Verdict, VerdictState } from '../../src/checks/port.ts';
 import type { DataplaneState, ServiceKey } from '../../src/ipvs/dataplane.ts';
@@ -33,7 +34,7 @@ export class Decisions {
   decide(desired: Desired, states: Readonly<Record<string, VerdictState>> = {}): Effective {
     const verdicts = verdictsBy(desired, states, this.now);
     const { memory, actual, now, monotonic } = this;
-    const decided = effectiveState({ desired, verdicts, memory, actual, now, monotonic });
+    const decided = effectiveState({ prepared: prepare(desired), verdicts, memory, actual, now, monotonic });
     // As the health file would keep it.
     this.memory = JSON.parse(JSON.stringify(decided.memory)) as HealthMemory;
     this.#effective = decided.effective;

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { desiredState } from '../../../src/agent/desired.ts';
 import { effectiveState } from '../../../src/agent/effective.ts';
-import { expand } from '../../../src/agent/expansion.ts';
+
 import { emptyMemory } from '../../../src/agent/health-memory.ts';
+import { prepare } from '../../../src/agent/prepared.ts';
 import { wantedChecks } from '../../../src/agent/wanted-checks.ts';
 import { runs } from '../../fakes/property.ts';
 import { SHOP, creationOf, decoded, serviceIn } from '../../fakes/records.ts';
@@ -78,9 +79,8 @@ function everything(content: StoreContent) {
   const { records, problems, revision } = decoded(content, { created: creationOf(SHOP) });
   const built = desiredState(records, 'lb1', null, revision);
   wantedChecks(built.desired);
-  expand(built.desired);
   const effective = effectiveState({
-    desired: built.desired,
+    prepared: prepare(built.desired),
     verdicts: new Map(),
     memory: emptyMemory,
     actual: null,
