@@ -26,8 +26,10 @@ function compile(node: SchemaNode): Fill | null {
   const inside = compileInside(node);
   if (!('default' in node)) return inside;
   const standard = node['default'];
-  const fill = inside ?? asItIs;
-  return (value) => fill(value === undefined ? structuredClone(standard) : value);
+  // Only what could be changed in one place and seen in another is copied; copying is what costs.
+  const fresh = typeof standard === 'object' ? (): unknown => structuredClone(standard) : (): unknown => standard;
+  if (inside === null) return (value) => (value === undefined ? fresh() : value);
+  return (value) => inside(value === undefined ? fresh() : value);
 }
 
 function compileInside(node: SchemaNode): Fill | null {
@@ -62,17 +64,16 @@ function compileObject(node: SchemaNode): Fill | null {
   if (known.length === 0 && free.length === 0) return null;
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-    const given = value as Record<string, unknown>;
-    const filled: Record<string, unknown> = {};
+    const filled = { ...value } as Record<string, unknown>;
     for (const [name, fill] of known) {
-      const before = Object.hasOwn(given, name) ? given[name] : undefined;
+      const before = Object.hasOwn(filled, name) ? filled[name] : undefined;
       const after = fill(before);
       if (after !== before) filled[name] = after;
     }
     for (const { pattern, fill } of free) {
-      for (const name of Object.keys(given)) if (pattern.test(name)) filled[name] = fill(given[name]);
+      for (const name of Object.keys(filled)) if (pattern.test(name)) filled[name] = fill(filled[name]);
     }
-    return { ...given, ...filled };
+    return filled;
   };
 }
 

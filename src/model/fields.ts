@@ -27,7 +27,9 @@ export function nestedObject<P extends Record<string, TSchema>>(properties: P, o
   return Type.Object(properties, { additionalProperties: false, ...options });
 }
 
-export const Meta = Type.Record(Type.String(), Type.Unknown(), {
+/** Any object. As a record of unknowns it would be walked through, at the price of the whole rest of a record. */
+export const Meta = Type.Unsafe<Record<string, unknown>>({
+  type: 'object',
   description: 'Anything that people and other tools want to note (owner, ticket, editor); carried along, never read.',
 });
 
