@@ -142,24 +142,8 @@ export class Session {
     return { kind: 'connecting', since, lastError: lastError === null ? null : describeError(lastError) };
   }
 
-  /** Sends one request. Never throws; the error is a `ServerRefusal` when the server itself said no. */
-  request<T>(call: Call<T>): Promise<Result<T, CodedError>> {
-    const unready = this.#unready(call.what);
-    if (unready !== null) return Promise.resolve(err(unready));
-    const xid = this.#outstanding.nextXid();
-    const bytes = packet((writer) => {
-      writer.i32be(xid).i32be(call.op);
-      call.encode(writer);
-    });
-    const excess = this.#excess(bytes.length);
-    if (excess !== null) {
-      return Promise.resolve(err(new CodedError('STORE_TOO_LARGE', `${call.what}: ${excess}`)));
-    }
-    this.#connection?.send(bytes);
-    return this.#outstanding.add(xid, call, bytes.length);
-  }
-
-  #unready(what: string): CodedError | null {
+  /** Why a request would fail at once; null when it would be sent. */
+  unready(what: string): CodedError | null {
     const { phase, lastError } = this.#state;
     switch (phase) {
       case 'connected':
@@ -177,6 +161,23 @@ export class Session {
           ...(lastError === null ? {} : { cause: lastError }),
         });
     }
+  }
+
+  /** Sends one request. Never throws; the error is a `ServerRefusal` when the server itself said no. */
+  request<T>(call: Call<T>): Promise<Result<T, CodedError>> {
+    const unready = this.unready(call.what);
+    if (unready !== null) return Promise.resolve(err(unready));
+    const xid = this.#outstanding.nextXid();
+    const bytes = packet((writer) => {
+      writer.i32be(xid).i32be(call.op);
+      call.encode(writer);
+    });
+    const excess = this.#excess(bytes.length);
+    if (excess !== null) {
+      return Promise.resolve(err(new CodedError('STORE_TOO_LARGE', `${call.what}: ${excess}`)));
+    }
+    this.#connection?.send(bytes);
+    return this.#outstanding.add(xid, call, bytes.length);
   }
 
   #excess(packetBytes: number): string | null {

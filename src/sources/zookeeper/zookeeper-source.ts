@@ -38,7 +38,8 @@ class ZookeeperSource implements Source {
   readonly #states: Listeners;
   /** Servers that have refused what came with 3.6. */
   readonly #oldServers = new Set<string>();
-  #armed: Promise<Result<Ability, CodedError>>;
+  /** The watch of the newest connection. */
+  #armed: Promise<Result<Ability, CodedError>> = Promise.resolve(ok('plain'));
   #read: Promise<Result<StoreSnapshot, CodedError>> | undefined;
   #readWholeAt = 0;
 
@@ -65,7 +66,6 @@ class ZookeeperSource implements Source {
     };
     this.#changes = new Listeners(onError);
     this.#states = new Listeners(onError);
-    this.#armed = Promise.resolve(err(new CodedError('STORE_UNREACHABLE', 'not connected yet', { transient: true })));
     this.#session.listen({
       onChange: (change) => this.#onSession(change),
       onWatch: (event) => this.#onWatch(event),
@@ -169,6 +169,8 @@ class ZookeeperSource implements Source {
   }
 
   async #readTree(): Promise<Result<StoreSnapshot, CodedError>> {
+    const unready = this.#session.unready('snapshot');
+    if (unready !== null) return err(unready);
     const armed = await this.#armed;
     if (!armed.ok) return armed;
     const now = this.#clock.monotonic();

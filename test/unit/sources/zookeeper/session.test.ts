@@ -302,6 +302,20 @@ describe('the life of the session', () => {
     expect(connection.isDropped).toBe(true);
   });
 
+  test('a thousand reconnects leave no timer, no request and no connection behind', async () => {
+    for (let n = 0; n < 1_000; n++) {
+      const connection = await store.greet();
+      const answer = session.request(exists('/a'));
+      clock.advance(3_000);
+      connection.send(reply(-2));
+      connection.close();
+      expect((await answer).ok).toBe(false);
+      // One deadline for the next attempt; no ping, no pause.
+      expect(clock.pendingTimers).toBe(1);
+    }
+    expect(store.connections.filter((each) => !each.isDropped)).toHaveLength(1);
+  });
+
   test('closing twice, before anything and after everything, is harmless', async () => {
     await session.close({ keepSession: false });
     await session.close({ keepSession: false });
