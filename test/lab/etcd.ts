@@ -49,7 +49,9 @@ export class EtcdMember {
   async ready(): Promise<void> {
     const healthy = async (): Promise<boolean> => {
       if (this.#tls === undefined) return this.#healthy();
-      return (await etcdctl(this.#parts, [this.endpoint], this.#tls, ['endpoint', 'health'])) !== '';
+      // Says so by its exit status.
+      await etcdctl(this.#parts, [this.endpoint], this.#tls, ['endpoint', 'health']);
+      return true;
     };
     await this.#started().until(`${this.endpoint} is healthy`, healthy);
   }

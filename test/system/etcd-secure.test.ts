@@ -1,0 +1,179 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ok } from '../../src/core/result.ts';
+import { EtcdStoreClient } from '../../src/sources/etcd/client.ts';
+import type { EtcdSettings } from '../../src/sources/etcd/settings.ts';
+import { ROOT, connected, etcdSource } from '../fault/etcd-fixture.ts';
+import { EtcdCluster } from '../lab/etcd.ts';
+import { eventually } from '../lab/eventually.ts';
+import { requireParts } from '../lab/parts.ts';
+import { put, session, snapshot, until, value } from './contract-store.ts';
+
+describe('etcd with users', () => {
+  let cluster: EtcdCluster;
+  const as = (user: string): Pick<EtcdSettings, 'auth'> => ({ auth: () => ok(user) });
+  const asRoot = (...args: string[]): Promise<string> => cluster.etcdctl('--user', 'root:secret', ...args);
+
+  beforeAll(async () => {
+    cluster = await EtcdCluster.start();
+    const etcdctl = (...args: string[]): Promise<string> => cluster.etcdctl(...args);
+    await etcdctl('put', `${ROOT}/config/vips/web`, '{"n":1}');
+    await etcdctl('user', 'add', 'root:secret');
+    await etcdctl('user', 'grant-role', 'root', 'root').catch(async () => {
+      await etcdctl('role', 'add', 'root');
+      await etcdctl('user', 'grant-role', 'root', 'root');
+    });
+    await etcdctl('user', 'add', 'agent:pass:word');
+    await etcdctl('role', 'add', 'agent');
+    await etcdctl('role', 'grant-permission', 'agent', '--prefix=true', 'read', `${ROOT}/config/`);
+    await etcdctl('role', 'grant-permission', 'agent', '--prefix=true', 'readwrite', `${ROOT}/state/`);
+    await etcdctl('user', 'grant-role', 'agent', 'agent');
+    await etcdctl('auth', 'enable');
+  });
+  afterAll(async () => {
+    await cluster.close();
+  });
+
+  test('read on config/ and write on state/ is all that an agent needs', async () => {
+    const source = etcdSource(cluster.endpoints, as('agent:pass:word'));
+    await connected(source);
+    expect((await snapshot(source)).records.size).toBe(1);
+    const report = await value(source.publish(new Map([['state/agents/lb1', Buffer.from('{}')]])));
+    expect(report.written).toBe(1);
+    await asRoot('put', `${ROOT}/config/vips/web2`, '{}');
+    await until(source, (read) => read.records.has('config/vips/web2'));
+    const client = new EtcdStoreClient({
+      endpoints: cluster.endpoints,
+      root: ROOT,
+      leaseTtlMs: 1_000,
+      ...as('agent:pass:word'),
+    });
+    const refused = await client.write([put('config/vips/web', '{"n":2}')]);
+    expect(refused).toMatchObject({ ok: false, error: { code: 'STORE_FORBIDDEN' } });
+    await client.close();
+    await source.close({ keepEphemeral: false });
+  });
+
+  test('a token that lost its validity is renewed without a word', async () => {
+    const source = etcdSource(cluster.endpoints, as('agent:pass:word'));
+    const client = new EtcdStoreClient({
+      endpoints: cluster.endpoints,
+      root: ROOT,
+      leaseTtlMs: 1_000,
+      ...as('root:secret'),
+    });
+    await connected(source);
+    await value(client.get('config/vips/web'));
+    const lease = session(source);
+    // Every change of users makes all tokens so far old.
+    await asRoot('user', 'add', 'another:one');
+    await value(client.write([put('config/vips/web', '{"n":3}')]));
+    await value(source.publish(new Map([['state/agents/lb1', Buffer.from('{"n":3}')]])));
+    expect((await snapshot(source)).records.size).toBeGreaterThan(0);
+    expect(session(source)).toBe(lease);
+    // A restarted member knows no tokens at all.
+    await cluster.member(0).kill();
+    await cluster.member(0).start();
+    const next = new Map([['state/agents/lb1', Buffer.from('{"n":4}')]]);
+    await eventually('the source logged in again', async () => (await source.publish(next)).ok);
+    await eventually('the client, too', async () => (await client.get('config/vips/web')).ok);
+    await client.close();
+    await source.close({ keepEphemeral: false });
+  });
+
+  test.each([
+    ['agent:wrong', 'authentication failed'],
+    ['nobody:secret', 'authentication failed'],
+    ['', 'user name is empty'],
+  ])('credentials %j are named as the cause', async (user, text) => {
+    const source = etcdSource(cluster.endpoints, user === '' ? {} : as(user));
+    source.start();
+    await eventually('the cause is told', () => {
+      const state = source.state();
+      return state.kind === 'connecting' && state.lastError?.includes(text) === true;
+    });
+    await source.close({ keepEphemeral: false });
+    const settings = { endpoints: cluster.endpoints, root: ROOT, leaseTtlMs: 1_000 };
+    const client = new EtcdStoreClient(user === '' ? settings : { ...settings, ...as(user) });
+    const refused = await client.get('config/vips/web');
+    expect(refused).toMatchObject({ ok: false, error: { code: 'STORE_AUTH_FAILED', transient: false } });
+    await client.close();
+  });
+});
+
+describe('etcd over TLS', () => {
+  let folder: string;
+  let cluster: EtcdCluster;
+  const pem = (name: string): Promise<Buffer> => readFile(join(folder, `${name}.pem`));
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'vipkeeper-tls-'));
+    await makeCertificates(folder);
+    const tls = {
+      ca: join(folder, 'ca.pem'),
+      certificate: join(folder, 'host.pem'),
+      key: join(folder, 'host-key.pem'),
+    };
+    cluster = await EtcdCluster.start({ tls });
+  });
+  afterAll(async () => {
+    await cluster.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('both sides show certificates; names are checked', async () => {
+    await cluster.etcdctl('put', `${ROOT}/config/vips/web`, '{"n":1}');
+    const material = { ca: await pem('ca'), certificate: await pem('host'), key: await pem('host-key') };
+    const endpoints = cluster.endpoints.map((each) => each.replace('127.0.0.1', 'localhost'));
+    const source = etcdSource(endpoints, { tls: { load: () => ok(material), serverName: 'store.example' } });
+    await connected(source);
+    expect((await snapshot(source)).records.has('config/vips/web')).toBe(true);
+    await source.close({ keepEphemeral: false });
+
+    const byAddress = etcdSource(cluster.endpoints, { tls: { load: () => ok(material) } });
+    await connected(byAddress);
+    await byAddress.close({ keepEphemeral: false });
+
+    const misnamed = etcdSource(endpoints, { tls: { load: () => ok(material), serverName: 'other.example' } });
+    misnamed.start();
+    await eventually('the wrong name is told', () => {
+      const state = misnamed.state();
+      return state.kind === 'connecting' && /altnames|other\.example/.test(state.lastError ?? '');
+    });
+    await misnamed.close({ keepEphemeral: false });
+  });
+
+  test('without a certificate, or with a stranger as authority, there is no connection', async () => {
+    const ca = await pem('ca');
+    for (const material of [{ ca }, {}]) {
+      const source = etcdSource(cluster.endpoints, { tls: { load: () => ok(material), serverName: 'store.example' } });
+      source.start();
+      await eventually('refused', () => {
+        const state = source.state();
+        return state.kind === 'connecting' && state.lastError !== null;
+      });
+      expect(await source.snapshot()).toMatchObject({ ok: false, error: { code: 'STORE_UNREACHABLE' } });
+      await source.close({ keepEphemeral: false });
+    }
+  });
+});
+
+/** An authority, and one certificate that serves as the server's and as the clients'. */
+async function makeCertificates(folder: string): Promise<void> {
+  const parts = await requireParts(['openssl']);
+  const openssl = async (...args: string[]): Promise<void> => {
+    await promisify(execFile)(parts.binary('openssl'), args, { cwd: folder, env: parts.env });
+  };
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const ca = ['-keyout', 'ca-key.pem', '-out', 'ca.pem', '-subj', '/CN=ca', '-days', '2'];
+  await openssl('req', '-x509', ...curve, ...ca);
+  await openssl('req', ...curve, '-keyout', 'host-key.pem', '-out', 'host.csr', '-subj', '/CN=store.example');
+  const usage = 'extendedKeyUsage=serverAuth,clientAuth';
+  await writeFile(join(folder, 'host.ext'), `subjectAltName=DNS:store.example,IP:127.0.0.1\n${usage}\n`);
+  const signed = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-extfile', 'host.ext', '-days', '2'];
+  await openssl('x509', '-req', '-in', 'host.csr', ...signed, '-out', 'host.pem');
+}
