@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import type { Effective, EffectiveVip } from '../../../src/agent/effective-state.ts';
+import { emptyJournal } from '../../../src/agent/journal.ts';
+import type { Journal } from '../../../src/agent/journal.ts';
+import { applyAddressOps } from '../../../src/agent/kernel-state.ts';
+import { planAddresses } from '../../../src/agent/plan-addresses.ts';
+import type { AddressPlanInput } from '../../../src/agent/plan-addresses.ts';
+import type { InterfaceAddress } from '../../../src/ipvs/addresses.ts';
+import type { DataplaneOp } from '../../../src/ipvs/dataplane.ts';
+import type { IpAddress } from '../../../src/model/address.ts';
+
+const ONE = '192.0.2.10' as IpAddress;
+const SIX = '2001:db8::10' as IpAddress;
+const there = (address: IpAddress, name = 'lo', prefixLength = 32): InterfaceAddress => ({
+  interface: name,
+  address,
+  prefixLength,
+});
+const ours = (...addresses: readonly IpAddress[]): Journal => ({
+  ...emptyJournal,
+  addresses: Object.fromEntries(addresses.map((address) => [`lo|${address}`, { interface: 'lo', address }])),
+});
+
+function planned(
+  addresses: readonly IpAddress[],
+  input: Partial<AddressPlanInput> & { readonly interface?: string | null } = {},
+) {
+  const { interface: name = 'lo', ...rest } = input;
+  const vip: EffectiveVip = { name: 'shop', addresses, interface: name, services: ['web'], withdrawn: null };
+  const vips = new Map(addresses.length === 0 ? [] : [['shop', vip]]);
+  const effective: Effective = { revision: '', services: new Map(), kernel: new Map(), vips, nextChangeMs: null };
+  const result = planAddresses({ effective, actual: [], journal: emptyJournal, serviceOps: [], ...rest });
+  return { ...result, ops: result.ops.map((op) => `${op.kind} ${op.interface} ${op.address}`) };
+}
+
+describe('addresses of VIPs', () => {
+  it('are added, and noted as ours before that', () => {
+    const { ops, journal } = planned([ONE, SIX]);
+    expect(ops).toEqual(['addAddress lo 192.0.2.10', 'addAddress lo 2001:db8::10']);
+    expect(journal.addresses).toEqual(ours(ONE, SIX).addresses);
+  });
+
+  it('that are there before us are used, and never ours', () => {
+    const used = planned([ONE], { actual: [there(ONE, 'lo', 24)] });
+    expect(used).toMatchObject({ ops: [], journal: { addresses: {} }, borrowed: [{ interface: 'lo', address: ONE }] });
+    expect(planned([], { actual: [there(ONE)] }).ops).toEqual([]);
+  });
+
+  it('of ours that are as they should be change nothing, not even the journal', () => {
+    const journal = ours(ONE);
+    const result = planned([ONE], { actual: [there(ONE)], journal });
+    expect(result.ops).toEqual([]);
+    expect(result.journal).toBe(journal);
+  });
+
+  it('of ours that somebody took away come back', () => {
+    expect(planned([ONE], { journal: ours(ONE) }).ops).toEqual(['addAddress lo 192.0.2.10']);
+  });
+
+  it('of ours that nothing wants go, and are forgotten once they are gone', () => {
+    const journal = ours(ONE);
+    const result = planned([], { actual: [there(ONE)], journal });
+    expect(result.ops).toEqual(['deleteAddress lo 192.0.2.10']);
+    expect(result.journal).toBe(journal);
+    expect(planned([], { journal }).journal.addresses).toEqual({});
+  });
+
+  it('stay while a kernel service of ours serves its last connections on them', () => {
+    const leaving = { service: 'web', leaving: { since: 1, until: 2, quietAt: 1 }, destinations: {} };
+    const journal = { ...ours(ONE, SIX), services: { [`tcp|${ONE}|80`]: leaving, 'fwmark|ipv6|7': leaving } };
+    const actual = [there(ONE), there(SIX)];
+    expect(planned([], { actual, journal }).ops).toEqual(['deleteAddress lo 2001:db8::10']);
+    const match = { kind: 'address', family: 'ipv4', protocol: 'tcp', address: ONE, port: 80 } as const;
+    const serviceOps: DataplaneOp[] = [{ kind: 'deleteService', match }];
+    expect(planned([], { actual, journal, serviceOps }).ops).toEqual([
+      'deleteAddress lo 192.0.2.10',
+      'deleteAddress lo 2001:db8::10',
+    ]);
+  });
+
+  it('are on the new interface before they leave the old one', () => {
+    const result = planned([ONE], { interface: 'eth0', actual: [there(ONE)], journal: ours(ONE) });
+    expect(result.ops).toEqual(['addAddress eth0 192.0.2.10', 'deleteAddress lo 192.0.2.10']);
+    expect(Object.keys(result.journal.addresses)).toEqual(['eth0|192.0.2.10', 'lo|192.0.2.10']);
+  });
+
+  it('are left to others where the record says so', () => {
+    expect(planned([ONE], { interface: null, actual: [there(ONE)], journal: ours(ONE) }).ops).toEqual([
+      'deleteAddress lo 192.0.2.10',
+    ]);
+  });
+
+  it('are known after the operations without reading', () => {
+    const add = { kind: 'addAddress', interface: 'lo', address: SIX } as const;
+    const once = applyAddressOps([there(ONE)], [add, add]);
+    expect(once).toEqual([there(ONE), there(SIX, 'lo', 128)]);
+    expect(applyAddressOps(once, [{ ...add, kind: 'deleteAddress' }])).toEqual([there(ONE)]);
+  });
+});
