@@ -124,15 +124,21 @@ function nearestBranch(schema: SchemaNode, union: SchemaError, inside: readonly 
     const atRoot = error.instancePath === union.instancePath;
     scores.set(branch, (scores.get(branch) ?? 0) + (atRoot ? rootPenalty(schema, error) : 1));
   }
-  const [best] = [...scores].sort(([, a], [, b]) => a - b);
-  return best !== undefined && best[1] < WRONG_SHAPE ? best[0] : undefined;
+  const [best, next] = [...scores].sort(([, a], [, b]) => a - b);
+  // Where two are equally near, neither was more likely meant than the other.
+  if (best === undefined || best[1] >= WRONG_SHAPE || best[1] === next?.[1]) return undefined;
+  return best[0];
 }
 
 const WRONG_SHAPE = 1_000;
 
 function rootPenalty(schema: SchemaNode, error: SchemaError): number {
   if (error.keyword === 'required') return 10 * missingProperties(nodeAt(schema, error.schemaPath), error).length;
-  if (error.keyword === 'additionalProperties') return 15;
+  if (error.keyword === 'additionalProperties') {
+    const known = Object.keys(nodeAt(schema, error.schemaPath)['properties'] ?? {});
+    const { additionalProperties } = error.params as { additionalProperties: readonly string[] };
+    return additionalProperties.some((unknown) => nearestName(unknown, known) !== undefined) ? 5 : 15;
+  }
   if (error.keyword === 'type' || error.keyword === 'const' || error.keyword === 'enum') return WRONG_SHAPE;
   return 1;
 }
