@@ -103,6 +103,12 @@ export class KernelDriver {
     return this.#nextChangeMs;
   }
 
+  /** Milliseconds until the last reading is older than `maxAgeMs`; the whole of it while the kernel cannot be read. */
+  dueMs(maxAgeMs: number): number {
+    if (this.#picture === null) return maxAgeMs;
+    return Math.max(0, this.#readAtMonotonic + maxAgeMs - this.#deps.clock.monotonic());
+  }
+
   /**
    * Opens the adapter that the settings name, closing another one. The kernel stays as it is. One that cannot be opened
    * is a kernel that cannot be read; the next call tries again.

@@ -1,3 +1,4 @@
+import type { Route } from '../bgp/port.ts';
 import type { CheckRunner, Verdict } from '../checks/port.ts';
 import { Backoff } from '../core/backoff.ts';
 import { Coalescer } from '../core/coalescer.ts';
@@ -47,7 +48,7 @@ interface ReconcilerDeps {
 
 /** While reals are leaving, their connections are counted this often. */
 const LEAVING_CHECK_MS = 1_000;
-/** Peers keep our routes for the restart time; End-of-RIB goes out by then, with what is known. */
+/** Peers keep our old routes until End-of-RIB; this long after the first pass it goes out with what is known. */
 const END_OF_RIB_DEADLINE_MS = 15_000;
 
 /**
@@ -60,12 +61,13 @@ export class Reconciler {
   readonly #backoff: Backoff;
   readonly #listeners = new Set<() => void>();
   readonly #unsubscribe: Unsubscribe;
-  readonly #startedAt: number;
   #memory: HealthMemory;
   #restored: ReadonlyMap<string, Verdict> | undefined;
   #prepared: Prepared | null = null;
   #view: PassView | null = null;
   #wake: Cancel | null = null;
+  #stopped = false;
+  #firstPassAt: number | null = null;
   #endOfRibReleased = false;
   #failure: string | null = null;
 
@@ -73,7 +75,6 @@ export class Reconciler {
     this.#deps = deps;
     this.#memory = deps.savedHealth?.memory ?? emptyMemory;
     this.#restored = deps.savedHealth?.verdicts;
-    this.#startedAt = deps.clock.monotonic();
     this.#backoff = new Backoff({ firstMs: 500, maxMs: 30_000, factor: 2, jitter: 0.25 }, deps.random);
     this.#loop = new Coalescer(
       () => this.#pass(),
@@ -81,6 +82,7 @@ export class Reconciler {
         this.#failure = describeError(error);
         deps.log.error({ error: this.#failure }, 'a reconciler pass failed');
         this.#wakeIn(this.#backoff.next());
+        this.#tell();
       },
     );
     this.#unsubscribe = deps.checks.onChange(this.#loop.poke);
@@ -110,6 +112,7 @@ export class Reconciler {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#unsubscribe();
     this.#wake?.();
     await this.#loop.stop();
@@ -120,6 +123,7 @@ export class Reconciler {
     const desired = this.#deps.accepted();
     if (desired === null) return;
     counters.passes++;
+    this.#firstPassAt ??= this.#deps.clock.monotonic();
     const prepared = await this.#follow(desired);
     const settled = checks.settled();
     const leaving = kernel.report().leaving.length > 0;
@@ -130,6 +134,10 @@ export class Reconciler {
     this.#failure = null;
     if (complete) this.#backoff.reset();
     this.#wakeIn(this.#nextWake(desired, effective, complete));
+    this.#tell();
+  }
+
+  #tell(): void {
     for (const poke of this.#listeners) poke();
   }
 
@@ -163,19 +171,25 @@ export class Reconciler {
   async #carryOut(desired: Desired, effective: Effective): Promise<boolean> {
     const { kernel, routes } = this.#deps;
     await routes.withdrawExcept(routesFor(desired, effective, null).routes);
+    const isKnown = kernel.picture() !== null;
     const programmed = await kernel.program(effective, desired.agent.drainTimeoutMs);
-    const served = routesFor(desired, effective, kernel.picture());
+    // What is refused for one service must not keep the others from being announced: a new reading tells what holds.
+    if (isKnown && kernel.picture() === null) await kernel.refresh(desired.agent.verifyIntervalMs);
+    const picture = kernel.picture();
+    const served = routesFor(desired, effective, picture);
     // While the kernel cannot be read, what was announced stays so, less what had to go.
-    if (kernel.picture() !== null) await routes.announce(served.routes);
+    if (picture !== null) await routes.announce(served.routes);
+    const vips = picture === null ? asAnnounced(served.vips, routes.announced()) : served.vips;
     const complete = programmed && routes.failures().length === 0;
-    this.#view = { desired, effective, vips: served.vips, complete };
+    this.#view = { desired, effective, vips, complete };
     return complete;
   }
 
   /** Only a route set that was decided with verdicts in hand may end the restart (RFC 4724 section 4.1). */
   #releaseEndOfRib(settled: boolean): void {
     if (this.#endOfRibReleased) return;
-    if (!settled && this.#deps.clock.monotonic() - this.#startedAt < END_OF_RIB_DEADLINE_MS) return;
+    const waited = this.#deps.clock.monotonic() - (this.#firstPassAt ?? Infinity);
+    if (!settled && waited < END_OF_RIB_DEADLINE_MS) return;
     this.#endOfRibReleased = true;
     this.#deps.routes.releaseEndOfRib();
   }
@@ -183,7 +197,7 @@ export class Reconciler {
   #nextWake(desired: Desired, effective: Effective, complete: boolean): number {
     const { kernel } = this.#deps;
     const waits = [
-      desired.agent.verifyIntervalMs,
+      kernel.dueMs(desired.agent.verifyIntervalMs),
       effective.nextChangeMs ?? Infinity,
       kernel.nextChangeMs() ?? Infinity,
     ];
@@ -195,6 +209,24 @@ export class Reconciler {
 
   #wakeIn(ms: number): void {
     this.#wake?.();
-    this.#wake = this.#deps.clock.after(ms, this.#loop.poke);
+    if (!this.#stopped) this.#wake = this.#deps.clock.after(ms, this.#loop.poke);
   }
+}
+
+/** What would be announced, less what is not: nothing new is, while nobody knows what the kernel holds. */
+function asAnnounced(
+  vips: ReadonlyMap<string, VipAdvertisement>,
+  routes: readonly Route[],
+): ReadonlyMap<string, VipAdvertisement> {
+  const announced = new Set(routes.map(({ address }) => address));
+  const reason = 'the kernel cannot be read';
+  return new Map(
+    [...vips].map(([name, vip]) => {
+      const addresses = vip.addresses.map((one) =>
+        one.advertised && !announced.has(one.address) ? { ...one, advertised: false, reason } : one,
+      );
+      const advertised = addresses.some((one) => one.advertised);
+      return [name, { ...vip, addresses, advertised, reason: vip.advertised && !advertised ? reason : vip.reason }];
+    }),
+  );
 }
