@@ -25,7 +25,9 @@ export function storeSettings({ store, root }: Bootstrap, role: StoreRole): Stor
   if ('zookeeper' in store) {
     const { servers, sessionTimeout, auth, tls } = store.zookeeper;
     const common = { servers, root, sessionTimeoutMs: durationMs(sessionTimeout), auth: loadAuth(operator ?? auth) };
-    return { kind: 'zookeeper', ...common, ...(tls === undefined ? {} : { tls: storeTls(tls) }) };
+    // Whoever makes the root leaves its state folder to the agents.
+    const agents = operator === undefined ? {} : { agentAuth: loadAuth(auth) };
+    return { kind: 'zookeeper', ...common, ...agents, ...(tls === undefined ? {} : { tls: storeTls(tls) }) };
   }
   const { endpoints, leaseTtl, auth, tls } = store.etcd;
   const common = { endpoints, root, leaseTtlMs: durationMs(leaseTtl), auth: loadAuth(operator ?? auth) };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ok } from '../../src/core/result.ts';
-import type { TlsMaterial, TlsOptions } from '../../src/sources/zookeeper/transport.ts';
+import type { StoreTls, TlsMaterial } from '../../src/sources/credentials.ts';
 import { eventually } from '../lab/eventually.ts';
 import { freePort } from '../lab/free-port.ts';
 import { Cleanups, openClient, orThrow } from '../lab/zookeeper-kit.ts';
@@ -45,7 +45,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function lastError(tls: TlsOptions): Promise<string> {
+function lastError(tls: StoreTls): Promise<string> {
   const watched = cleanups.source([secure], { tls });
   return eventually('an error', () => {
     const state = watched.source.state();

@@ -5,7 +5,8 @@
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
 import { readBuffer, readString, readVector, writeBool, writeBuffer, writeString, writeVector } from './jute.ts';
 import { CREATE, OP, WATCH_PERSISTENT_RECURSIVE } from './protocol.ts';
-import type { AclEntry, CreateFlag } from './protocol.ts';
+import type { AclEntry } from './acl.ts';
+import type { CreateFlag } from './protocol.ts';
 
 /** A request that can be sent over a session. `decode` sees the body of a reply without error, and all of it. */
 export interface Call<T> {

@@ -1,12 +1,12 @@
 import { CodedError } from '../../core/errors.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
-import { create } from './calls.ts';
+import { create, exists } from './calls.ts';
 import { windowed } from './node-reader.ts';
 import type { Requester } from './node-reader.ts';
 import { foldersAbove } from './paths.ts';
 import { CREATE, isRefusal } from './protocol.ts';
-import type { AclEntry } from './protocol.ts';
+import type { AclEntry } from './acl.ts';
 
 const EMPTY = new Uint8Array(0);
 const UNDER_WAY = 100;
@@ -61,10 +61,13 @@ export class FolderMaker {
   async #make(folder: string): Promise<Result<void, CodedError>> {
     const isContainer = this.#hasContainers() && folder.split('/').length >= CONTAINER_DEPTH;
     const flag = isContainer ? CREATE.container : CREATE.persistent;
-    const reply = await this.#session.request(
-      create({ path: `${this.#root}/${folder}`, bytes: EMPTY, acl: this.#acl(), flag }),
-    );
-    if (!reply.ok && !isRefusal(reply.error, 'nodeExists')) return reply;
+    const path = `${this.#root}/${folder}`;
+    const made = await this.#session.request(create({ path, bytes: EMPTY, acl: this.#acl(), flag }));
+    if (!made.ok && !isRefusal(made.error, 'nodeExists')) {
+      // Who may not create below the parent is told so even where the folder has been for long.
+      if (!isRefusal(made.error, 'noAuth')) return made;
+      if (!(await this.#session.request(exists(path))).ok) return made;
+    }
     this.#made.add(folder);
     return ok(undefined);
   }

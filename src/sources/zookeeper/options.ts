@@ -2,15 +2,17 @@ import { CodedError } from '../../core/errors.ts';
 import type { Clock, Log, Random } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
+import type { LoadAuth, StoreTls } from '../credentials.ts';
 import type { TreeLimits } from './config-tree.ts';
 import { checkRoot } from './paths.ts';
-import { CREATOR_ACL, DEFAULT_MAX_REQUEST_BYTES, OPEN_ACL } from './protocol.ts';
-import type { AclEntry } from './protocol.ts';
+import { CREATOR_ACL, OPEN_ACL, fullAccessFor } from './acl.ts';
+import type { AclEntry } from './acl.ts';
+import { DEFAULT_MAX_REQUEST_BYTES } from './protocol.ts';
 import { parseServer } from './servers.ts';
 import type { ServerAddress } from './servers.ts';
 import { Session } from './session.ts';
 import { dialTcp, dialTlsWith } from './transport.ts';
-import type { Dial, TlsOptions } from './transport.ts';
+import type { Dial } from './transport.ts';
 
 export interface ZookeeperOptions {
   /** 'host', 'host:port', '[::1]:port'; the port is 2181 unless given. */
@@ -22,12 +24,16 @@ export interface ZookeeperOptions {
   /** From the first SYN until we are authenticated at one server. Default: a third of the session time, 5 s at most. */
   readonly connectTimeoutMs?: number;
   /** "user:password" of the digest scheme, null for none; asked again on every connect. */
-  readonly auth?: () => Result<string | null, CodedError>;
-  readonly tls?: TlsOptions;
+  readonly auth?: LoadAuth;
+  /**
+   * The agents' credentials, when ours are an operator's: with the root we make the `state` folder, and leave it to
+   * them, for ZooKeeper passes no ACL down and nobody else could write below our root.
+   */
+  readonly agentAuth?: LoadAuth;
+  readonly tls?: StoreTls;
   /**
    * Who may do what with the nodes that we make. 'creator': all may read, our credentials may do anything; 'open':
-   * everybody may do anything. Default: 'creator' when there are credentials. ZooKeeper passes no ACL down, so agents
-   * with different credentials need their folders under state/ made by an operator.
+   * everybody may do anything. Default: 'creator' when there are credentials.
    */
   readonly acl?: 'creator' | 'open';
   /** Take a server that has lost its ensemble and answers from memory. Default false. */
@@ -53,8 +59,9 @@ export interface ZookeeperDeps {
 export interface ZookeeperSettings {
   readonly servers: readonly ServerAddress[];
   readonly root: string;
-  readonly auth: () => Result<string | null, CodedError>;
   readonly acl: () => readonly AclEntry[];
+  /** Of the `state` folder, when the root is made. */
+  readonly stateAcl: () => readonly AclEntry[];
   readonly limits: TreeLimits;
   readonly rereadEveryMs: number;
   readonly sessionTimeoutMs: number;
@@ -87,11 +94,18 @@ export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSe
     const credentials = auth();
     return credentials.ok && credentials.value === null ? OPEN_ACL : CREATOR_ACL;
   };
+  const stateAcl = (): readonly AclEntry[] => {
+    const own = acl();
+    if (own === OPEN_ACL || options.agentAuth === undefined) return own;
+    const agents = options.agentAuth();
+    if (!agents.ok) return own;
+    return agents.value === null ? OPEN_ACL : [...own, fullAccessFor(agents.value)];
+  };
   return ok({
     servers,
     root: root.value,
-    auth,
     acl,
+    stateAcl,
     limits: options.limits ?? DEFAULT_LIMITS,
     rereadEveryMs: options.rereadEveryMs ?? 600_000,
     sessionTimeoutMs,

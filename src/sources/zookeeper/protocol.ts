@@ -123,25 +123,6 @@ export const ANY_VERSION = -1;
 /** `jute.maxbuffer`: what a server takes in one request unless told otherwise (BinaryInputArchive.maxBuffer). */
 export const DEFAULT_MAX_REQUEST_BYTES = 0xfffff;
 
-/** ZooDefs.Perms. */
-const READ = 1;
-const ALL = 31;
-
-export interface AclEntry {
-  readonly permissions: number;
-  readonly scheme: string;
-  readonly id: string;
-}
-
-/** Anyone may do anything: the only ACL that makes sense without credentials (ZooDefs.Ids.OPEN_ACL_UNSAFE). */
-export const OPEN_ACL: readonly AclEntry[] = [{ permissions: ALL, scheme: 'world', id: 'anyone' }];
-
-/** Anyone may read, the credentials that made the node may do anything. The server fills in the ids of `auth`. */
-export const CREATOR_ACL: readonly AclEntry[] = [
-  { permissions: READ, scheme: 'world', id: 'anyone' },
-  { permissions: ALL, scheme: 'auth', id: '' },
-];
-
 /** Session ids are signed 64-bit numbers on the wire; people and logs know them as unsigned hex. */
 export function formatSession(id: bigint): string {
   return `0x${BigInt.asUintN(64, id).toString(16)}`;

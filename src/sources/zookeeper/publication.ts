@@ -5,7 +5,7 @@
 import type { NodeData } from './calls.ts';
 import type { MultiOp } from './multi.ts';
 import { CREATE, formatSession } from './protocol.ts';
-import type { AclEntry } from './protocol.ts';
+import type { AclEntry } from './acl.ts';
 
 /** What we believe the store holds at a path. Absence of this value: nothing. */
 export type Known =

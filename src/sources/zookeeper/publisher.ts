@@ -8,7 +8,7 @@ import type { MultiOp, MultiOutcome } from './multi.ts';
 import type { FolderMaker } from './folders.ts';
 import type { NodeReader, Requester } from './node-reader.ts';
 import { SERVER_ERROR, ServerRefusal, formatSession, normaliseSession } from './protocol.ts';
-import type { AclEntry } from './protocol.ts';
+import type { AclEntry } from './acl.ts';
 import { batchesOf, intentFor, knownFrom } from './publication.ts';
 import type { Intent, Known } from './publication.ts';
 

@@ -2,8 +2,7 @@ import { connect as connectTcp, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describeError } from '../../core/errors.ts';
-import type { CodedError } from '../../core/errors.ts';
-import type { Result } from '../../core/result.ts';
+import type { StoreTls } from '../credentials.ts';
 import { formatServer } from './servers.ts';
 import type { ServerAddress } from './servers.ts';
 
@@ -24,28 +23,13 @@ export interface Transport {
 /** Opens a stream to a server. Names are resolved anew each time. Never throws: failures come through `onClose`. */
 export type Dial = (server: ServerAddress, handlers: TransportHandlers) => Transport;
 
-export interface TlsMaterial {
-  /** PEM. Without it the system's authorities are trusted. */
-  readonly ca?: string | Buffer;
-  /** PEM, with its key, for servers that want to know us. */
-  readonly certificate?: string | Buffer;
-  readonly key?: string | Buffer;
-}
-
-export interface TlsOptions {
-  /** Called for every connection, so that rotated files are picked up. */
-  readonly load: () => Result<TlsMaterial, CodedError>;
-  /** The name that the servers' certificates carry, when it is not the host that we dial. */
-  readonly serverName?: string;
-}
-
 export function dialTcp(server: ServerAddress, handlers: TransportHandlers): Transport {
   const socket = connectTcp({ host: server.host, port: server.port, noDelay: true });
   return wrap(socket, 'connect', server, handlers);
 }
 
 /** The server's certificate must be valid and carry the name that was dialled, or `serverName`. */
-export function dialTlsWith(options: TlsOptions): Dial {
+export function dialTlsWith(options: StoreTls): Dial {
   return (server, handlers) => {
     const material = options.load();
     if (!material.ok) return stillborn(material.error, handlers);

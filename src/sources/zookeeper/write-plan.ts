@@ -7,7 +7,7 @@ import type { NodeData } from './calls.ts';
 import type { MultiOp } from './multi.ts';
 import { foldersAbove } from './paths.ts';
 import { ANY_VERSION, CREATE } from './protocol.ts';
-import type { AclEntry } from './protocol.ts';
+import type { AclEntry } from './acl.ts';
 
 const EMPTY = new Uint8Array(0);
 
@@ -28,7 +28,11 @@ export interface WriteSurroundings {
   /** Everything below the records that are to be deleted, by path: data length 0 means a folder. */
   readonly below: NodesByPath;
   readonly acl: readonly AclEntry[];
+  readonly stateAcl: readonly AclEntry[];
 }
+
+/** Where agents write. Whoever makes the root makes it, too, since agents may not be allowed to. */
+const STATE = 'state';
 
 /**
  * `modified` of a record is its mzxid, while ZooKeeper's multi compares versions: the version that belongs to the
@@ -37,6 +41,10 @@ export interface WriteSurroundings {
 export function planWrite(ops: readonly WriteOp[], at: WriteSurroundings): Result<readonly MultiOp[], CodedError> {
   const plan: MultiOp[] = at.missingAbove.map((path) => folder(path, at.acl));
   const made = new Set<string>();
+  if (at.missingAbove.includes(at.root)) {
+    plan.push(folder(`${at.root}/${STATE}`, at.stateAcl));
+    made.add(STATE);
+  }
   const deleted = new Set(ops.filter((op) => op.kind === 'delete').map((op) => op.path));
   const deletions: { readonly path: string; readonly op: MultiOp }[] = [];
   for (const op of ops) {

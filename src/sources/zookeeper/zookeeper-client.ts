@@ -134,6 +134,7 @@ class ZookeeperClient implements StoreClient {
       nodes: byPath,
       below: below.value,
       acl: this.#settings.acl(),
+      stateAcl: this.#settings.stateAcl(),
     });
   }
 

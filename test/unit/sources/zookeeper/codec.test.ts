@@ -21,7 +21,8 @@ import {
   encodePing,
 } from '../../../../src/sources/zookeeper/messages.ts';
 import { multi, multiGetChildren, multiGetData } from '../../../../src/sources/zookeeper/multi.ts';
-import { CREATE, CREATOR_ACL, OPEN_ACL } from '../../../../src/sources/zookeeper/protocol.ts';
+import { CREATOR_ACL, OPEN_ACL } from '../../../../src/sources/zookeeper/acl.ts';
+import { CREATE } from '../../../../src/sources/zookeeper/protocol.ts';
 import { runs } from '../../../fakes/property.ts';
 import { int, recorded } from '../../../fakes/zookeeper-bytes.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { batchesOf, intentFor, knownFrom } from '../../../../src/sources/zookeeper/publication.ts';
 import type { Known } from '../../../../src/sources/zookeeper/publication.ts';
-import { OPEN_ACL } from '../../../../src/sources/zookeeper/protocol.ts';
+import { OPEN_ACL } from '../../../../src/sources/zookeeper/acl.ts';
 
 const PATH = '/root/state/agents/lb1';
 const OLD = Buffer.from('old');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { WriteOp } from '../../../../src/sources/source.ts';
 import type { NodeData } from '../../../../src/sources/zookeeper/calls.ts';
-import { OPEN_ACL } from '../../../../src/sources/zookeeper/protocol.ts';
+import { OPEN_ACL } from '../../../../src/sources/zookeeper/acl.ts';
 import { pathsToLookAt, planWrite } from '../../../../src/sources/zookeeper/write-plan.ts';
 import type { NodesByPath } from '../../../../src/sources/zookeeper/write-plan.ts';
 
@@ -18,7 +18,14 @@ function plan(
   missingAbove: string[] = [],
 ) {
   const at = (entries: Record<string, NodeData | null>): NodesByPath => new Map(Object.entries(entries));
-  return planWrite(ops, { root: '/r', missingAbove, nodes: at(nodes), below: at(below), acl: OPEN_ACL });
+  return planWrite(ops, {
+    root: '/r',
+    missingAbove,
+    nodes: at(nodes),
+    below: at(below),
+    acl: OPEN_ACL,
+    stateAcl: OPEN_ACL,
+  });
 }
 
 const shortened = (planned: ReturnType<typeof plan>): string[] => {
@@ -44,6 +51,7 @@ describe('putting', () => {
     const ops = [put('config/vips/a'), put('config/vips/b')];
     expect(shortened(plan(ops, {}, {}, ['/r']))).toEqual([
       'create /r',
+      'create /r/state',
       'create /r/config',
       'create /r/config/vips',
       'create /r/config/vips/a',
