@@ -1,0 +1,73 @@
+import type { Effective, WantedDestination, WantedService } from '../../../src/agent/effective-state.ts';
+import { destinationKeyOf, serviceKeyOf } from '../../../src/ipvs/dataplane.ts';
+import type {
+  DataplaneOp,
+  DestinationKey,
+  KernelDestination,
+  KernelService,
+  ServiceKey,
+} from '../../../src/ipvs/dataplane.ts';
+import { renderOp } from '../../../src/ipvs/ipvsadm/render.ts';
+import type { IpAddress } from '../../../src/model/address.ts';
+
+/** 100 services of 100 reals each, wlc and NAT. */
+const SERVICES = 100;
+const REALS_PER_SERVICE = 100;
+export const REALS = SERVICES * REALS_PER_SERVICE;
+
+function serviceNumber(index: number): KernelService {
+  const address = `192.0.2.${index + 1}` as IpAddress;
+  return {
+    match: { kind: 'address', family: 'ipv4', protocol: 'tcp', address, port: 80 },
+    scheduler: 'wlc',
+    schedulerFlags: 0,
+    onePacket: false,
+    persistence: null,
+    persistenceEngine: null,
+  };
+}
+
+function realNumber(service: number, index: number, weight: number): KernelDestination {
+  return {
+    address: `10.${1 + (service >> 4)}.${service & 15}.${index + 1}` as IpAddress,
+    port: 8080,
+    weight,
+    forwarding: { method: 'nat' },
+    upperThreshold: 0,
+    lowerThreshold: 0,
+  };
+}
+
+/** What should be in force; `edited` is the weight of one real in the middle, 1 for all others. */
+export function wanted(edited = 1): Effective {
+  const kernel = new Map<ServiceKey, WantedService>();
+  for (let service = 0; service < SERVICES; service++) {
+    const destinations = new Map<DestinationKey, WantedDestination>();
+    for (let real = 0; real < REALS_PER_SERVICE; real++) {
+      const weight = service === 42 && real === 42 ? edited : 1;
+      const destination = realNumber(service, real, weight);
+      destinations.set(destinationKeyOf(destination), { real: `r${real}`, destination });
+    }
+    const held = serviceNumber(service);
+    const key = serviceKeyOf(held.match);
+    kernel.set(key, { key, service: `s${service}`, kernel: held, destinations, out: new Map(), pending: false });
+  }
+  return { revision: `weight ${edited}`, services: new Map(), kernel, vips: new Map(), nextChangeMs: null };
+}
+
+/** The whole of it as a plan for an empty kernel. */
+export function fullPlan(): DataplaneOp[] {
+  return [...wanted().kernel.values()].flatMap(({ kernel: service, destinations }): DataplaneOp[] => [
+    { kind: 'addService', service },
+    ...Array.from(destinations.values(), ({ destination }): DataplaneOp => {
+      return { kind: 'addDestination', match: service.match, destination };
+    }),
+  ]);
+}
+
+/** The same plan for `ipvsadm --restore`. */
+export function restoreText(): string {
+  return fullPlan()
+    .map((op) => `${renderOp(op) ?? ''}\n`)
+    .join('');
+}
