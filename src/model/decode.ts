@@ -94,7 +94,7 @@ export class RecordDecoder {
     collector: Collector,
     cache: Map<string, CacheEntry>,
   ): void {
-    const keep = (kind: Kind, name: string, referrer: string, referrers: string): boolean => {
+    const keep = (kind: Kind, name: string, referrers: string): boolean => {
       const path = pathOf(kind, name);
       const place = parsePath(path);
       if (place.kind === 'folder' || place.kind === 'invalid') return false;
@@ -104,14 +104,14 @@ export class RecordDecoder {
       const allowed = `the record, as long as ${referrers} refers to it`;
       collector.problem(path, { field: '', found, allowed }, 'last good version stays');
       collector.add(place, lastGood.parsed, lastGood.raw);
-      return referrer !== '';
+      return true;
     };
     for (const service of collector.orphanServices()) {
-      if (keep('service', service, service, `config/services/${service}/reals`)) continue;
+      if (keep('service', service, `config/services/${service}/reals`)) continue;
       collector.dropOrphans(service);
     }
-    for (const { name, referrer } of collector.missingVips()) keep('vip', name, referrer, referrer);
-    for (const { name, referrer } of collector.missingChecks()) keep('check', name, referrer, referrer);
+    for (const { name, referrer } of collector.missingVips()) keep('vip', name, referrer);
+    for (const { name, referrer } of collector.missingChecks()) keep('check', name, referrer);
   }
 
   #parse(kind: Kind, raw: RawRecord, cache: Map<string, CacheEntry>): CacheEntry['result'] {
