@@ -1,13 +1,34 @@
 import { type ByteReader, DecodeError } from '../core/bytes.ts';
-import { addressBytes, type Family, type IpAddress } from '../model/address.ts';
+import { addressBytes, type Family, familyOf, type IpAddress } from '../model/address.ts';
 import { addressLength } from './family.ts';
 
 /** A host route as RFC 4271 section 4.3 writes it: length in bits (1), then the prefix. */
 export function encodeHostPrefix(address: IpAddress): Uint8Array {
+  if (familyOf(address) === 'ipv4') return ipv4HostPrefix(address);
   const bytes = addressBytes(address);
   const nlri = new Uint8Array(1 + bytes.length);
   nlri[0] = bytes.length * 8;
   nlri.set(bytes, 1);
+  return nlri;
+}
+
+const DOT = 0x2e;
+const ZERO = 0x30;
+
+/** Canonical dotted quads are read by hand: a table of ten thousand is encoded while a session waits for it. */
+function ipv4HostPrefix(address: IpAddress): Uint8Array {
+  const nlri = new Uint8Array(5);
+  nlri[0] = 32;
+  let at = 1;
+  let octet = 0;
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i);
+    if (code === DOT) {
+      nlri[at++] = octet;
+      octet = 0;
+    } else octet = octet * 10 + code - ZERO;
+  }
+  nlri[at] = octet;
   return nlri;
 }
 

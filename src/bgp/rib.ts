@@ -118,34 +118,42 @@ export class AdjRibOut {
     return entry?.peers?.has(peer) === false ? undefined : entry;
   }
 
+  /** What is left to say, withdrawals first. */
   #planned(session: RibSession): Batch[] {
-    const withdrawals: Batch[] = [];
-    const announcements: Batch[] = [];
-    for (const family of FAMILIES) {
-      const nextHop = session.families.includes(family) ? this.#nextHops[family] : null;
-      const withdraw: Batch = { packing: withdrawing(family), entries: [], withdraw: true };
-      const groups = new Map<string, Batch>();
-      for (const address of this.#dirty[family]) {
-        const wanted = nextHop === null ? undefined : this.#wanted(address, session.peer);
-        const known = this.#announced.get(address);
-        if (wanted === undefined || nextHop === null) {
-          if (known === undefined) this.#dirty[family].delete(address);
-          else withdraw.entries.push(known);
-        } else if (known?.attributes.key === wanted.attributes.key && !this.#repeat.has(address)) {
-          this.#dirty[family].delete(address);
-        } else {
-          let group = groups.get(wanted.attributes.key);
-          if (group === undefined) {
-            const packing = announcing(family, wanted.attributes, session, nextHop);
-            group = { packing, entries: [], withdraw: false };
-            groups.set(wanted.attributes.key, group);
-          }
-          group.entries.push(wanted);
-        }
+    const batches = FAMILIES.flatMap((family) => this.#plannedFor(family, session));
+    return [...batches.filter((each) => each.withdraw), ...batches.filter((each) => !each.withdraw)];
+  }
+
+  #plannedFor(family: Family, session: RibSession): Batch[] {
+    const dirty = this.#dirty[family];
+    const nextHop = session.families.includes(family) ? this.#nextHops[family] : null;
+    const gone: RouteEntry[] = [];
+    const groups = new Map<string, Batch>();
+    // Neighbours mostly share their attributes, so the last group is the first guess.
+    let group: Batch | undefined;
+    let groupKey = '';
+    for (const address of dirty) {
+      const wanted = nextHop === null ? undefined : this.#wanted(address, session.peer);
+      const known = this.#announced.get(address);
+      if (nextHop === null || wanted === undefined) {
+        if (known === undefined) dirty.delete(address);
+        else gone.push(known);
+        continue;
       }
-      if (withdraw.entries.length > 0) withdrawals.push(withdraw);
-      announcements.push(...groups.values());
+      const { attributes } = wanted;
+      if (known?.attributes.key === attributes.key && !this.#repeat.has(address)) {
+        dirty.delete(address);
+        continue;
+      }
+      if (group === undefined || groupKey !== attributes.key) {
+        groupKey = attributes.key;
+        group = groups.get(groupKey);
+        group ??= { packing: announcing(family, attributes, session, nextHop), entries: [], withdraw: false };
+        groups.set(groupKey, group);
+      }
+      group.entries.push(wanted);
     }
-    return [...withdrawals, ...announcements];
+    const withdrawal = { packing: withdrawing(family), entries: gone, withdraw: true };
+    return gone.length === 0 ? [...groups.values()] : [withdrawal, ...groups.values()];
   }
 }

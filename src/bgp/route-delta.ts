@@ -15,36 +15,55 @@ export interface RouteDelta {
   readonly set: readonly RouteGroup[];
 }
 
-export type RouteMap = ReadonlyMap<IpAddress, Route>;
+type RouteMap = ReadonlyMap<IpAddress, Route>;
 
-export function mapRoutes(routes: readonly Route[]): RouteMap {
-  return new Map(routes.map((route) => [route.address, route]));
+const NO_ROUTES: RouteMap = new Map();
+
+/** The set of routes that was wanted last, to tell a new one by what is different. */
+export class RouteMemory {
+  #routes = NO_ROUTES;
+
+  /** Remembers the new set and returns the way to it. Of two routes with one address the later counts. */
+  change(routes: readonly Route[]): RouteDelta {
+    const after = new Map<IpAddress, Route>();
+    for (const route of routes) after.set(route.address, route);
+    const delta = deltaOf(this.#routes, after);
+    this.#routes = after;
+    return delta;
+  }
+
+  /** The way from nothing to the set that is remembered. */
+  whole(): RouteDelta {
+    return deltaOf(NO_ROUTES, this.#routes);
+  }
 }
 
-export function deltaOf(before: RouteMap, after: RouteMap): RouteDelta {
+function deltaOf(before: RouteMap, after: RouteMap): RouteDelta {
   const groups = new Map<string, { attributes: RouteAttributes; addresses: IpAddress[] }>();
+  // Neighbours in the set mostly share their attributes, so the last group is the first guess.
+  let group: { attributes: RouteAttributes; addresses: IpAddress[] } | undefined;
+  let kept = 0;
   for (const route of after.values()) {
     const old = before.get(route.address);
-    if (old !== undefined && sameAttributes(old, route)) continue;
-    const { address, ...attributes } = route;
-    const key = JSON.stringify(attributes);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { attributes, addresses: [address] });
-    else group.addresses.push(address);
+    if (old !== undefined) {
+      kept++;
+      if (sameAttributes(old, route)) continue;
+    }
+    if (group === undefined || !sameAttributes(group.attributes, route)) {
+      const { address: _, ...attributes } = route;
+      const key = JSON.stringify(attributes);
+      group = groups.get(key) ?? { attributes, addresses: [] };
+      groups.set(key, group);
+    }
+    group.addresses.push(route.address);
   }
-  const removed = [...before.keys()].filter((address) => !after.has(address));
+  const removed: IpAddress[] = [];
+  if (kept < before.size) for (const address of before.keys()) if (!after.has(address)) removed.push(address);
   return { removed, set: [...groups.values()] };
 }
 
-/** Changes `routes` in place; routes that the delta does not touch stay the same objects. */
-export function applyDelta(routes: Map<IpAddress, Route>, delta: RouteDelta): void {
-  for (const address of delta.removed) routes.delete(address);
-  for (const { attributes, addresses } of delta.set) {
-    for (const address of addresses) routes.set(address, { address, ...attributes });
-  }
-}
-
-function sameAttributes(a: Route, b: Route): boolean {
+/** By value; the order of communities counts. */
+function sameAttributes(a: RouteAttributes, b: RouteAttributes): boolean {
   if (a === b) return true;
   return (
     a.med === b.med &&

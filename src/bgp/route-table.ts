@@ -1,7 +1,7 @@
 import { familyOf, type Family, type IpAddress } from '../model/address.ts';
 import { type LargeCommunity, parseCommunity, parseLargeCommunity } from './community.ts';
-import type { Route } from './port.ts';
 import { encodeHostPrefix } from './prefix.ts';
+import type { RouteAttributes, RouteDelta } from './route-delta.ts';
 
 /** The attributes that routes share. */
 export interface AttributeSet {
@@ -15,15 +15,17 @@ export interface AttributeSet {
   readonly localPref: number | null;
 }
 
-export interface RouteEntry {
-  readonly address: IpAddress;
-  readonly family: Family;
-  readonly nlri: Uint8Array;
+/** Everything about a route but its address. */
+interface RouteMeaning {
   readonly attributes: AttributeSet;
   /** The only peers that hear of it; null = all. */
   readonly peers: ReadonlySet<string> | null;
-  /** What it was made from: the same object again needs no second look. */
-  readonly source: Route;
+}
+
+export interface RouteEntry extends RouteMeaning {
+  readonly address: IpAddress;
+  readonly family: Family;
+  readonly nlri: Uint8Array;
 }
 
 /** More than this could crowd a message so that no prefix fits beside the attributes. */
@@ -36,22 +38,23 @@ const MAX_PROBLEMS = 20;
 
 /** The wanted routes, decoded once for all peers. */
 export class RouteTable {
-  #entries = new Map<IpAddress, RouteEntry>();
-  #families: ReadonlySet<Family> = new Set();
-  #problems: readonly string[] = [];
+  readonly #entries = new Map<IpAddress, RouteEntry>();
+  readonly #counts = { ipv4: 0, ipv6: 0 };
+  /** Routes that cannot be announced to anybody, and why. */
+  readonly #refused = new Map<IpAddress, string>();
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
-  /** Why some routes are in no table and so are announced to nobody. */
   get problems(): readonly string[] {
-    return this.#problems;
+    const problems: string[] = [];
+    for (const [address, why] of this.#refused) {
+      if (problems.length === MAX_PROBLEMS) return [...problems, `and ${this.#refused.size - MAX_PROBLEMS} more`];
+      problems.push(`${address} is not announced: ${why}`);
+    }
+    return problems;
   }
 
   /** Some route of this family is wanted. */
   has(family: Family): boolean {
-    return this.#families.has(family);
+    return this.#counts[family] > 0;
   }
 
   get(address: IpAddress): RouteEntry | undefined {
@@ -63,53 +66,51 @@ export class RouteTable {
   }
 
   /**
-   * Replaces the whole set. A route with an attribute that cannot be encoded is left out rather than announced without
-   * it: a lost no-export is worse than a missing route.
+   * Applies a change. A route with an attribute that cannot be encoded is left out rather than announced without it:
+   * a lost no-export is worse than a missing route.
    * @returns the addresses whose wanted state is not what it was
    */
-  replace(routes: readonly Route[]): IpAddress[] {
-    const entries = new Map<IpAddress, RouteEntry>();
-    const problems: string[] = [];
+  apply(delta: RouteDelta): IpAddress[] {
     const changed: IpAddress[] = [];
-    const families = new Set<Family>();
-    const sets = new Map<string, AttributeSet | string>();
-    for (const route of routes) {
-      const old = this.#entries.get(route.address);
-      const entry = old?.source === route ? old : entryFor(route, old, sets);
-      if (typeof entry === 'string') {
-        problems.push(`${route.address} is not announced: ${entry}`);
-        continue;
-      }
-      entries.set(route.address, entry);
-      families.add(entry.family);
-      if (entry.attributes !== old?.attributes || entry.peers !== old.peers) changed.push(route.address);
+    for (const address of delta.removed) {
+      this.#refused.delete(address);
+      if (this.#remove(address)) changed.push(address);
     }
-    for (const address of this.#entries.keys()) if (!entries.has(address)) changed.push(address);
-    this.#entries = entries;
-    this.#families = families;
-    this.#problems = shorten(problems);
+    for (const group of delta.set) {
+      const meaning = meaningOf(group.attributes);
+      for (const address of group.addresses) {
+        const touched = typeof meaning === 'string' ? this.#refuse(address, meaning) : this.#set(address, meaning);
+        if (touched) changed.push(address);
+      }
+    }
     return changed;
   }
-}
 
-/** The entry of a route, with as much of the old one as still holds; or why there can be none. */
-function entryFor(
-  route: Route,
-  old: RouteEntry | undefined,
-  sets: Map<string, AttributeSet | string>,
-): RouteEntry | string {
-  const key = attributeKey(route);
-  const decoded = sets.get(key) ?? decodeAttributes(route);
-  sets.set(key, decoded);
-  if (typeof decoded === 'string') return decoded;
-  const { address } = route;
-  const peers = route.peers === null ? null : new Set(route.peers);
-  if (old === undefined) {
-    const nlri = encodeHostPrefix(address);
-    return { address, family: familyOf(address), nlri, attributes: decoded, peers, source: route };
+  #refuse(address: IpAddress, why: string): boolean {
+    this.#refused.set(address, why);
+    return this.#remove(address);
   }
-  const attributes = old.attributes.key === decoded.key ? old.attributes : decoded;
-  return { ...old, attributes, peers: sameSet(old.peers, peers) ? old.peers : peers, source: route };
+
+  #remove(address: IpAddress): boolean {
+    const old = this.#entries.get(address);
+    if (old === undefined) return false;
+    this.#counts[old.family]--;
+    return this.#entries.delete(address);
+  }
+
+  #set(address: IpAddress, { attributes, peers }: RouteMeaning): boolean {
+    this.#refused.delete(address);
+    const old = this.#entries.get(address);
+    if (old === undefined) {
+      const family = familyOf(address);
+      this.#counts[family]++;
+      this.#entries.set(address, { address, family, nlri: encodeHostPrefix(address), attributes, peers });
+      return true;
+    }
+    if (old.attributes.key === attributes.key && sameSet(old.peers, peers)) return false;
+    this.#entries.set(address, { ...old, attributes, peers });
+    return true;
+  }
 }
 
 function sameSet(a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): boolean {
@@ -117,18 +118,14 @@ function sameSet(a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): 
   return a.size === b.size && [...a].every((each) => b.has(each));
 }
 
-/** Routes of one key need their attributes decoded only once. */
-function attributeKey(route: Route): string {
-  const { med, prepend, localPref, communities, largeCommunities } = route;
-  return `${med ?? ''}|${prepend}|${localPref ?? ''}|${communities.join(' ')}|${largeCommunities.join(' ')}`;
+/** Why there is none is the other answer. */
+function meaningOf(route: RouteAttributes): RouteMeaning | string {
+  const attributes = decodeAttributes(route);
+  if (typeof attributes === 'string') return attributes;
+  return { attributes, peers: route.peers === null ? null : new Set(route.peers) };
 }
 
-function shorten(problems: readonly string[]): readonly string[] {
-  if (problems.length <= MAX_PROBLEMS) return problems;
-  return [...problems.slice(0, MAX_PROBLEMS), `and ${problems.length - MAX_PROBLEMS} more`];
-}
-
-function decodeAttributes(route: Route): AttributeSet | string {
+function decodeAttributes(route: RouteAttributes): AttributeSet | string {
   const { med, prepend, localPref } = route;
   if (!isOptionalU32(med)) return `MED ${med}`;
   if (!isOptionalU32(localPref)) return `LOCAL_PREF ${localPref}`;

@@ -2,6 +2,7 @@ import type { Unsubscribe } from '../core/ports.ts';
 import { CeaseError, ErrorCode } from './constants.ts';
 import { encodeShutdownText, type Notification } from './notification.ts';
 import type { PeerSettings, PeerStatus, Route, Speaker, SpeakerSettings, StopMode } from './port.ts';
+import { type RouteDelta, RouteMemory } from './route-delta.ts';
 import { RouteTable } from './route-table.ts';
 import { Session } from './session.ts';
 import type { LocalSettings, SessionDeps } from './session-ports.ts';
@@ -15,6 +16,7 @@ const STOP_FLUSH_MS = 3000;
 export class BgpSpeaker implements Speaker {
   readonly #deps: SessionDeps;
   readonly #table = new RouteTable();
+  readonly #memory = new RouteMemory();
   readonly #sessions = new Map<string, Session>();
   /** What has to end before a peer of that name may be dialled again. */
   readonly #closing = new Map<string, Promise<void>>();
@@ -46,9 +48,13 @@ export class BgpSpeaker implements Speaker {
   }
 
   setRoutes(routes: readonly Route[], flushTimeoutMs: number): Promise<{ readonly flushed: boolean }> {
+    return this.changeRoutes(this.#memory.change(routes), flushTimeoutMs);
+  }
+
+  /** As `setRoutes`, for callers that keep track of the whole set themselves. Use one or the other. */
+  changeRoutes(delta: RouteDelta, flushTimeoutMs: number): Promise<{ readonly flushed: boolean }> {
     if (this.#stopped !== null) return Promise.resolve({ flushed: false });
-    const changed = this.#table.replace(routes);
-    for (const session of this.#sessions.values()) session.routesChanged(changed);
+    this.#apply(delta);
     return this.#flush(flushTimeoutMs);
   }
 
@@ -73,8 +79,7 @@ export class BgpSpeaker implements Speaker {
 
   async #stop(mode: StopMode): Promise<void> {
     if (mode.kind === 'stop') {
-      const changed = this.#table.replace([]);
-      for (const session of this.#sessions.values()) session.routesChanged(changed);
+      this.#apply({ removed: [...this.#table.values()].map((entry) => entry.address), set: [] });
       await this.#flush(STOP_FLUSH_MS);
     }
     const closed = [...this.#sessions.values()].map((session) =>
@@ -83,6 +88,11 @@ export class BgpSpeaker implements Speaker {
         : session.stop(null, 'stopped for a restart'),
     );
     await Promise.all([...closed, ...this.#closing.values()]);
+  }
+
+  #apply(delta: RouteDelta): void {
+    const changed = this.#table.apply(delta);
+    for (const session of this.#sessions.values()) session.routesChanged(changed);
   }
 
   #noteRestart(settings: SpeakerSettings): void {

@@ -5,7 +5,7 @@ import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
 import { assertNever } from '../core/result.ts';
 import { workerEntry } from '../core/worker-entry.ts';
 import type { PeerSettings, PeerStatus, Route, Speaker, SpeakerSettings, StopMode } from './port.ts';
-import { deltaOf, mapRoutes, type RouteMap } from './route-delta.ts';
+import { RouteMemory } from './route-delta.ts';
 import type { FromWorker, ToWorker } from './worker-protocol.ts';
 
 /** The part of a worker thread that the proxy uses. */
@@ -27,6 +27,8 @@ export interface SpeakerDeps {
 
 /** Routers wait for the restart time, often 30 s, so the first attempts come quickly. */
 const RESTART_BACKOFF = { firstMs: 100, maxMs: 10_000, factor: 2, jitter: 0.25 };
+/** A small young generation keeps the resident size down; the old one holds a hundred thousand routes many times over. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 /** A worker that has run this long is not the cause of its own end. */
 const STABLE_MS = 60_000;
 /** Longer than the withdrawals, the Cease and its delivery can take together. */
@@ -39,17 +41,17 @@ export function createSpeaker(deps: SpeakerDeps): Speaker {
 
 function spawnWorker(): SpeakerWorker {
   const { file, execArgv } = workerEntry('./worker', import.meta.url);
-  return new Worker(file, { execArgv, name: 'vipkeeper-bgp' });
+  return new Worker(file, { execArgv, name: 'vipkeeper-bgp', resourceLimits: RESOURCE_LIMITS });
 }
 
 class WorkerSpeaker implements Speaker {
   readonly #deps: SpeakerDeps;
   readonly #backoff: Backoff;
+  readonly #routes = new RouteMemory();
   readonly #listeners = new Set<() => void>();
   readonly #flushes = new Map<number, (flushed: boolean) => void>();
   #worker: SpeakerWorker | null = null;
   #settings: SpeakerSettings | null = null;
-  #routes: RouteMap = new Map();
   #released = false;
   #peers: readonly PeerStatus[] = [];
   #lastDeath: string | null = null;
@@ -74,8 +76,7 @@ class WorkerSpeaker implements Speaker {
   }
 
   setRoutes(routes: readonly Route[], flushTimeoutMs: number): Promise<{ readonly flushed: boolean }> {
-    const before = this.#routes;
-    this.#routes = mapRoutes(routes);
+    const delta = this.#routes.change(routes);
     if (this.#settings === null && this.#worker === null) return Promise.resolve({ flushed: true });
     // Routers may hold routes of a worker that died; the next one gets the whole set.
     if (this.#worker === null || this.#stopping !== null) return Promise.resolve({ flushed: false });
@@ -86,7 +87,7 @@ class WorkerSpeaker implements Speaker {
         resolve({ flushed });
       });
     });
-    this.#tell({ kind: 'routes', id, delta: deltaOf(before, this.#routes), flushTimeoutMs });
+    this.#tell({ kind: 'routes', id, delta, flushTimeoutMs });
     return answered;
   }
 
@@ -149,7 +150,7 @@ class WorkerSpeaker implements Speaker {
     if (this.#settings === null) return;
     const restarting = this.#settings.restarting || this.#lastDeath !== null;
     this.#tell({ kind: 'configure', settings: { ...this.#settings, restarting } });
-    const delta = deltaOf(new Map(), this.#routes);
+    const delta = this.#routes.whole();
     this.#tell({ kind: 'routes', id: this.#nextFlush++, delta, flushTimeoutMs: 0 });
     if (this.#released) this.#tell({ kind: 'releaseEndOfRib' });
   }

@@ -3,10 +3,7 @@ import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { Log } from '../core/ports.ts';
 import { assertNever } from '../core/result.ts';
 import { systemClock } from '../core/system-clock.ts';
-import type { IpAddress } from '../model/address.ts';
 import { dialTcp } from './connection.ts';
-import type { Route } from './port.ts';
-import { applyDelta } from './route-delta.ts';
 import { BgpSpeaker } from './speaker.ts';
 import type { FromWorker, LogLevel, ToWorker } from './worker-protocol.ts';
 
@@ -24,7 +21,6 @@ function serve(port: MessagePort): void {
     interfaces: networkInterfaces,
     defer: (run) => void setImmediate(run),
   });
-  const routes = new Map<IpAddress, Route>();
   let telling = false;
   speaker.onChange(() => {
     if (telling) return;
@@ -40,8 +36,7 @@ function serve(port: MessagePort): void {
         speaker.configure(message.settings);
         break;
       case 'routes':
-        applyDelta(routes, message.delta);
-        void speaker.setRoutes([...routes.values()], message.flushTimeoutMs).then(({ flushed }) => {
+        void speaker.changeRoutes(message.delta, message.flushTimeoutMs).then(({ flushed }) => {
           tell({ kind: 'flushed', id: message.id, flushed });
         });
         break;

@@ -1,9 +1,8 @@
 import type { PeerSettings } from '../../src/bgp/port.ts';
-import { RouteTable } from '../../src/bgp/route-table.ts';
 import { Session } from '../../src/bgp/session.ts';
 import { silentLog } from '../../src/core/ports.ts';
 import { type FakeConnection, FakeNetwork } from './bgp-network.ts';
-import { address, peerSettings, route } from './bgp-settings.ts';
+import { address, peerSettings, route, WholeTable } from './bgp-settings.ts';
 import * as w from './bgp-wire.ts';
 import { ManualClock } from './manual-clock.ts';
 
@@ -11,7 +10,7 @@ import { ManualClock } from './manual-clock.ts';
 export class SessionBench {
   readonly clock = new ManualClock();
   readonly network = new FakeNetwork();
-  readonly table = new RouteTable();
+  readonly table = new WholeTable();
   readonly session: Session;
   readonly deferred: (() => void)[] = [];
   changes = 0;

@@ -1,4 +1,6 @@
 import type { PeerSettings, Route, SpeakerSettings } from '../../src/bgp/port.ts';
+import { RouteMemory } from '../../src/bgp/route-delta.ts';
+import { RouteTable } from '../../src/bgp/route-table.ts';
 import { type IpAddress, parseAddress } from '../../src/model/address.ts';
 
 export function address(text: string): IpAddress {
@@ -48,4 +50,13 @@ export function speakerSettings(over: Partial<SpeakerSettings> = {}): SpeakerSet
     peers: [peerSettings()],
     ...over,
   };
+}
+
+/** A table that takes whole sets, as the speaker's port does. */
+export class WholeTable extends RouteTable {
+  readonly #memory = new RouteMemory();
+
+  replace(routes: readonly Route[]): IpAddress[] {
+    return this.apply(this.#memory.change(routes));
+  }
 }

@@ -13,6 +13,8 @@ export class PeerConnection {
   #bytes = Buffer.alloc(0);
   /** Whole messages that were read, as hex. */
   readonly messages: string[] = [];
+  /** Called with each whole message as it comes. */
+  onMessage: (hex: string) => void = () => undefined;
   closed = false;
   /** How the other side closed: with an orderly end, or with a reset. */
   reset = false;
@@ -49,7 +51,9 @@ export class PeerConnection {
     this.#bytes = Buffer.concat([this.#bytes, chunk]);
     while (this.#bytes.length >= 19 && this.#bytes.length >= this.#bytes.readUInt16BE(16)) {
       const length = this.#bytes.readUInt16BE(16);
-      this.messages.push(this.#bytes.subarray(0, length).toString('hex'));
+      const hex = this.#bytes.subarray(0, length).toString('hex');
+      this.messages.push(hex);
+      this.onMessage(hex);
       this.#bytes = this.#bytes.subarray(length);
     }
   }

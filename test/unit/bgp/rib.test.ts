@@ -2,10 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Route } from '../../../src/bgp/port.ts';
 import { AdjRibOut, type NextHops, type RibSession } from '../../../src/bgp/rib.ts';
-import { RouteTable } from '../../../src/bgp/route-table.ts';
 import type { Family, IpAddress } from '../../../src/model/address.ts';
 import { BgpReader } from '../../fakes/bgp-reader.ts';
-import { address, route } from '../../fakes/bgp-settings.ts';
+import { address, route, WholeTable } from '../../fakes/bgp-settings.ts';
 import { runs } from '../../fakes/property.ts';
 
 const SESSION: RibSession = {
@@ -19,7 +18,7 @@ const HOPS: NextHops = { ipv4: address('198.51.100.2'), ipv6: address('fd00:5::2
 const OTHER_HOPS: NextHops = { ipv4: address('198.51.100.3'), ipv6: null };
 
 class Peer {
-  readonly table = new RouteTable();
+  readonly table = new WholeTable();
   readonly rib = new AdjRibOut(this.table);
   reader = new BgpReader();
 

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseCommunity, parseLargeCommunity } from '../../../src/bgp/community.ts';
 import type { Route } from '../../../src/bgp/port.ts';
-import { applyDelta, deltaOf, mapRoutes } from '../../../src/bgp/route-delta.ts';
-import { RouteTable } from '../../../src/bgp/route-table.ts';
-import { address, route } from '../../fakes/bgp-settings.ts';
+import { type RouteDelta, RouteMemory } from '../../../src/bgp/route-delta.ts';
+import { address, route, WholeTable } from '../../fakes/bgp-settings.ts';
 
 describe('communities', () => {
   it.each([
@@ -32,16 +31,16 @@ describe('communities', () => {
 
 describe('the table of wanted routes', () => {
   it('names what changed', () => {
-    const table = new RouteTable();
+    const table = new WholeTable();
     expect(table.replace([route('203.0.113.1'), route('203.0.113.2')])).toEqual(['203.0.113.1', '203.0.113.2']);
     expect(table.replace([route('203.0.113.2'), route('203.0.113.1')])).toEqual([]);
-    expect(table.replace([route('203.0.113.1', { med: 1 })])).toEqual(['203.0.113.1', '203.0.113.2']);
+    expect(table.replace([route('203.0.113.1', { med: 1 })]).sort()).toEqual(['203.0.113.1', '203.0.113.2']);
     expect(table.replace([route('203.0.113.1', { med: 1, peers: ['a'] })])).toEqual(['203.0.113.1']);
     expect(table.replace([route('203.0.113.1', { med: 1, peers: ['a'] })])).toEqual([]);
   });
 
   it('does not mind the order of communities', () => {
-    const table = new RouteTable();
+    const table = new WholeTable();
     table.replace([route('203.0.113.1', { communities: ['65000:1', '65000:2'] })]);
     expect(table.replace([route('203.0.113.1', { communities: ['65000:2', '65000:1', '65000:1'] })])).toEqual([]);
   });
@@ -55,7 +54,7 @@ describe('the table of wanted routes', () => {
     ['prepend', { prepend: 0.5 }, 'prepend 0.5'],
     ['number of communities', { communities: Array.from({ length: 129 }, (_, i) => `1:${i}`) }, 'too many communities'],
   ])('leaves out a route with an impossible %s and says so', (_, attributes, problem) => {
-    const table = new RouteTable();
+    const table = new WholeTable();
     expect(table.replace([route('203.0.113.1', attributes), route('203.0.113.2')])).toEqual(['203.0.113.2']);
     expect(table.problems).toEqual([`203.0.113.1 is not announced: ${problem}`]);
     // What was announced before must not stay with attributes that are no longer wanted.
@@ -65,7 +64,7 @@ describe('the table of wanted routes', () => {
   });
 
   it('does not drown the status in problems', () => {
-    const table = new RouteTable();
+    const table = new WholeTable();
     table.replace(Array.from({ length: 200 }, (_, i) => route(`203.0.113.${i}`, { communities: ['x'] })));
     expect(table.problems).toHaveLength(21);
     expect(table.problems.at(-1)).toBe('and 180 more');
@@ -73,15 +72,39 @@ describe('the table of wanted routes', () => {
 });
 
 describe('differences for the other thread', () => {
-  it('carry only what changed, and lead to the same set', () => {
+  const change = (before: readonly Route[], after: readonly Route[]): RouteDelta => {
+    const memory = new RouteMemory();
+    memory.change(before);
+    return memory.change(after);
+  };
+
+  it('carry only what changed, routes of equal attributes together', () => {
     const before = [route('203.0.113.1'), route('203.0.113.2', { med: 1 }), route('203.0.113.3')];
-    const after = [route('203.0.113.1'), route('203.0.113.2', { med: 2 }), route('203.0.113.4', { med: 2 })];
-    const delta = deltaOf(mapRoutes(before), mapRoutes(after));
-    expect(delta.removed).toEqual(['203.0.113.3']);
-    expect(delta.set.map((group) => group.addresses)).toEqual([['203.0.113.2', '203.0.113.4']]);
-    const copy = new Map(mapRoutes(before));
-    applyDelta(copy, delta);
-    expect([...copy.values()].sort((a, b) => (a.address < b.address ? -1 : 1))).toEqual(after);
+    const after = [
+      route('203.0.113.4', { med: 2 }),
+      route('203.0.113.1'),
+      route('203.0.113.5', { med: 3 }),
+      route('203.0.113.2', { med: 2 }),
+    ];
+    const { removed, set } = change(before, after);
+    expect(removed).toEqual(['203.0.113.3']);
+    expect(set.map(({ attributes, addresses }) => [attributes.med, addresses])).toEqual([
+      [2, ['203.0.113.4', '203.0.113.2']],
+      [3, ['203.0.113.5']],
+    ]);
+    expect(set.every((group) => !('address' in group.attributes))).toBe(true);
+  });
+
+  it('start from nothing for a listener that knows nothing', () => {
+    const memory = new RouteMemory();
+    memory.change([route('203.0.113.1'), route('203.0.113.2')]);
+    memory.change([route('203.0.113.2')]);
+    expect(memory.whole()).toMatchObject({ removed: [], set: [{ addresses: ['203.0.113.2'] }] });
+  });
+
+  it('take the later of two routes with one address', () => {
+    const { set } = change([], [route('203.0.113.1'), route('203.0.113.1', { med: 7 })]);
+    expect(set).toMatchObject([{ attributes: { med: 7 }, addresses: ['203.0.113.1'] }]);
   });
 
   it.each<[string, Partial<Route>]>([
@@ -92,9 +115,10 @@ describe('differences for the other thread', () => {
     ['localPref', { localPref: 1 }],
     ['peers', { peers: ['tor1'] }],
   ])('see a change of %s alone', (_, attributes) => {
-    const before = mapRoutes([route('203.0.113.1')]);
-    const after = mapRoutes([route('203.0.113.1', attributes)]);
-    expect(deltaOf(before, after).set).toHaveLength(1);
-    expect(deltaOf(after, mapRoutes([route('203.0.113.1', structuredClone(attributes))])).set).toEqual([]);
+    const plain = [route('203.0.113.1')];
+    const changed = [route('203.0.113.1', attributes)];
+    expect(change(plain, changed).set).toHaveLength(1);
+    expect(change(changed, plain).set).toHaveLength(1);
+    expect(change(changed, [route('203.0.113.1', structuredClone(attributes))]).set).toEqual([]);
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { SessionAttributes } from '../../../src/bgp/path-attributes.ts';
 import type { Route } from '../../../src/bgp/port.ts';
-import { type RouteEntry, RouteTable } from '../../../src/bgp/route-table.ts';
+import type { RouteEntry } from '../../../src/bgp/route-table.ts';
 import { encodeRefreshMark } from '../../../src/bgp/route-refresh.ts';
 import { announcing, encodeEndOfRib, withdrawing } from '../../../src/bgp/update.ts';
 import type { Family } from '../../../src/model/address.ts';
-import { address, route } from '../../fakes/bgp-settings.ts';
+import { address, route, WholeTable } from '../../fakes/bgp-settings.ts';
 import { hexOf, ROUTE_REFRESH, UPDATE } from '../../vectors/bgp/captures.ts';
 
 const EXTERNAL: SessionAttributes = { asn: 65001, ebgp: true, fourOctetAs: true };
@@ -15,7 +15,7 @@ const PREFIXES = { ipv4: ['203.0.113.2', '203.0.113.1'], ipv6: ['2001:db8::1', '
 const LABELLED = { med: 50, communities: ['65001:100'], largeCommunities: ['65001:1:2'] };
 
 function entries(family: Family, attributes: Partial<Route>, prefixes = PREFIXES[family]): RouteEntry[] {
-  const table = new RouteTable();
+  const table = new WholeTable();
   table.replace(prefixes.map((each) => route(each, attributes)));
   return [...table.values()];
 }

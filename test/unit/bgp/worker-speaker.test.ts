@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { PeerStatus, Route, Speaker } from '../../../src/bgp/port.ts';
-import { applyDelta } from '../../../src/bgp/route-delta.ts';
 import type { FromWorker, ToWorker } from '../../../src/bgp/worker-protocol.ts';
 import { createSpeaker, type SpeakerWorker } from '../../../src/bgp/worker-speaker.ts';
 import { type Log, silentLog } from '../../../src/core/ports.ts';
@@ -48,7 +47,13 @@ class FakeWorker implements SpeakerWorker {
   /** The routes as the worker would have them now. */
   get routes(): Map<IpAddress, Route> {
     const routes = new Map<IpAddress, Route>();
-    for (const message of this.posted) if (message.kind === 'routes') applyDelta(routes, message.delta);
+    for (const message of this.posted) {
+      if (message.kind !== 'routes') continue;
+      for (const each of message.delta.removed) routes.delete(each);
+      for (const { attributes, addresses } of message.delta.set) {
+        for (const address of addresses) routes.set(address, { address, ...attributes });
+      }
+    }
     return routes;
   }
 
