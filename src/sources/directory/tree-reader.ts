@@ -17,7 +17,7 @@ import type { Scan, ScannedEntry } from './scan.ts';
  */
 export const SETTLE_MS = 100;
 /** With a writer that never rests, a reading ends after this long, with what was last whole. */
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 400;
 const MAX_BYTES = 256 * 1024 * 1024;
 
 export interface TreeReading {
