@@ -54,15 +54,16 @@ export class FolderMaker {
   async #makeMissing(paths: readonly string[]): Promise<Result<void, CodedError>> {
     const missing = new Set(paths.flatMap(foldersAbove).filter((folder) => !this.#made.has(folder)));
     // Requests are carried out in order, so the outer folders are there in time for the inner ones.
-    const made = await windowed([...missing].sort(), UNDER_WAY, (folder) => this.#make(folder));
+    const acl = missing.size === 0 ? [] : this.#acl();
+    const made = await windowed([...missing].sort(), UNDER_WAY, (folder) => this.#make(folder, acl));
     return made.ok ? ok(undefined) : made;
   }
 
-  async #make(folder: string): Promise<Result<void, CodedError>> {
+  async #make(folder: string, acl: readonly AclEntry[]): Promise<Result<void, CodedError>> {
     const isContainer = this.#hasContainers() && folder.split('/').length >= CONTAINER_DEPTH;
     const flag = isContainer ? CREATE.container : CREATE.persistent;
     const path = `${this.#root}/${folder}`;
-    const made = await this.#session.request(create({ path, bytes: EMPTY, acl: this.#acl(), flag }));
+    const made = await this.#session.request(create({ path, bytes: EMPTY, acl, flag }));
     if (!made.ok && !isRefusal(made.error, 'nodeExists')) {
       // Who may not create below the parent is told so even where the folder has been for long.
       if (!isRefusal(made.error, 'noAuth')) return made;

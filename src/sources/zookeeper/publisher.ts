@@ -35,6 +35,8 @@ type Outcome = Result<PublishReport, CodedError>;
 const BATCH = { maxPaths: 100, maxBytes: 512 * 1024 };
 /** How often the server may contradict what we believe about one batch before we leave it to the next call. */
 const MAX_ATTEMPTS = 8;
+/** Sessions of the past that may still hold nodes: those of one session time would do. */
+const MAX_FORMER = 100;
 
 /**
  * Keeps the whole set of our ephemeral records in the store as wanted. Writes only what differs from what this session
@@ -47,6 +49,8 @@ export class Publisher {
   readonly #known = new Map<string, Known>();
   /** The session that `#known` is about. */
   #session: bigint | null = null;
+  /** For what is created in the pass under way. */
+  #acl: readonly AclEntry[] = [];
   #last: Promise<unknown> = Promise.resolve();
   #next: Promise<Outcome> | undefined;
 
@@ -58,7 +62,7 @@ export class Publisher {
   adopt(sessions: readonly string[]): void {
     for (const text of sessions) {
       const session = normaliseSession(text);
-      if (session !== undefined) this.#former.add(session);
+      if (session !== undefined) this.#remember(session);
     }
   }
 
@@ -80,7 +84,7 @@ export class Publisher {
     this.#next ??= this.#last.then(() => {
       this.#next = undefined;
       const pass = this.#pass();
-      this.#last = pass;
+      this.#last = pass.catch(() => undefined);
       return pass;
     });
     return this.#next;
@@ -90,6 +94,7 @@ export class Publisher {
     const { session } = this.#deps;
     const connection = session.connection;
     this.#enterSession();
+    this.#acl = this.#deps.acl();
     const wanted = this.#wanted ?? new Map<string, Uint8Array>();
     for (const [path, known] of this.#known) {
       if (known.kind !== 'foreign') continue;
@@ -113,14 +118,20 @@ export class Publisher {
   #enterSession(): void {
     const { sessionId } = this.#deps.session;
     if (sessionId === this.#session) return;
-    if (this.#session !== null) this.#former.add(formatSession(this.#session));
+    if (this.#session !== null) this.#remember(formatSession(this.#session));
     this.#session = sessionId;
     this.#known.clear();
     this.#deps.folders.forget();
   }
 
+  #remember(session: string): void {
+    this.#former.add(session);
+    const [oldest] = this.#former;
+    if (this.#former.size > MAX_FORMER && oldest !== undefined) this.#former.delete(oldest);
+  }
+
   #intent(path: string, wanted: ReadonlyMap<string, Uint8Array>): Intent {
-    return intentFor(`${this.#deps.root}/${path}`, wanted.get(path), this.#known.get(path), this.#deps.acl());
+    return intentFor(`${this.#deps.root}/${path}`, wanted.get(path), this.#known.get(path), this.#acl);
   }
 
   /** Brings one batch of paths to what is wanted, or says why not. Paths that others own do not hold up the rest. */
