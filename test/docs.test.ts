@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { AGENT_STATE_EXAMPLE, HEALTH_EXAMPLE, RECORD_EXAMPLES } from '../docs/record-examples.ts';
 import { referencePages } from '../docs/reference-pages.ts';
 import { RECORDS } from '../docs/record-table.ts';
-import { desiredState } from '../src/agent/desired.ts';
+import { desiredState } from '../src/agent/policy/desired.ts';
 import { CHECK_TYPES } from '../src/checks/catalog.ts';
 import { checkCatalog } from '../src/checks/decode.ts';
 import { ERROR_CODES } from '../src/core/errors.ts';

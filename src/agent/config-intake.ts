@@ -6,10 +6,10 @@ import type { RecordDecoder } from '../model/decode.ts';
 import type { Problem } from '../model/problem.ts';
 import type { RawRecord } from '../model/record-set.ts';
 import type { Source, StoreSnapshot } from '../sources/source.ts';
-import { desiredState } from './desired.ts';
-import type { Desired } from './desired-state.ts';
-import { approvalsOf, emptyWindow, guard, isEmpty, losses } from './guard.ts';
-import type { GuardWindow, Hold } from './guard.ts';
+import { desiredState } from './policy/desired.ts';
+import type { Desired } from './policy/desired-state.ts';
+import { approvalsOf, emptyWindow, guard, isEmpty, losses } from './policy/guard.ts';
+import type { GuardWindow, Hold } from './policy/guard.ts';
 import type { LastKnownGood, LastKnownGoodFile } from './last-known-good.ts';
 
 export type Origin = 'none' | 'store' | 'last-known-good';
@@ -19,6 +19,8 @@ export interface IntakeView {
   readonly origin: Origin;
   readonly seenRevision: string | null;
   readonly position: string | null;
+  /** Whether the store has our root; null = it has not been read yet. */
+  readonly rootExists: boolean | null;
   /** When the accepted set last changed. */
   readonly acceptedAt: number | null;
   /** When the store last confirmed what is accepted. */
@@ -88,6 +90,7 @@ export class ConfigIntake {
       origin: 'none',
       seenRevision: null,
       position: null,
+      rootExists: null,
       acceptedAt: null,
       confirmedAt: null,
       problems: [],
@@ -189,8 +192,9 @@ export class ConfigIntake {
   #judge(snapshot: StoreSnapshot): void {
     const { clock } = this.#deps;
     const decoded = this.#deps.decoder.decode(snapshot.records, this.#good);
-    const seen = { seenRevision: decoded.revision, position: snapshot.position, failure: null };
-    if (!snapshot.rootExists && this.#accepted === null) {
+    const { position, rootExists } = snapshot;
+    const seen = { seenRevision: decoded.revision, position, rootExists, failure: null };
+    if (!rootExists && this.#accepted === null) {
       this.#update({ ...seen, seenRevision: null, problems: [] });
       return;
     }
@@ -200,7 +204,7 @@ export class ConfigIntake {
     const verdict = guard({
       accepted: this.#accepted,
       candidate: built.desired,
-      rootExists: snapshot.rootExists,
+      rootExists,
       empty: isEmpty(decoded.records),
       approvals: approvalsOf(decoded.records),
       window: this.#window,

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import type { Verdict } from '../checks/port.ts';
 import { describeError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
-import { rebaseMemory } from './health-memory.ts';
-import type { HealthMemory } from './health-memory.ts';
+import { rebaseMemory } from './policy/health-memory.ts';
+import type { HealthMemory } from './policy/health-memory.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
 
 export interface SavedHealth {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { describeError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
-import { emptyJournal } from './journal.ts';
-import type { Journal } from './journal.ts';
+import { emptyJournal } from './policy/journal.ts';
+import type { Journal } from './policy/journal.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
 
 const KIND = { format: 'vipkeeper-journal', version: 1 };

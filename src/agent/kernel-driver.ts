@@ -5,15 +5,15 @@ import type { AddressOp, InterfaceAddress, InterfaceAddresses } from '../ipvs/ad
 import type { ApplyReport, Dataplane, DataplaneOp, DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
 import { describeOp } from '../ipvs/describe.ts';
 import type { Counters } from './counters.ts';
-import type { DesiredAgent } from './desired-state.ts';
-import type { Effective } from './effective-state.ts';
+import type { DesiredAgent } from './policy/desired-state.ts';
+import type { Effective } from './policy/effective-state.ts';
 import type { JournalFile } from './journal-file.ts';
-import { emptyJournal } from './journal.ts';
-import type { Journal, LeavingEntry } from './journal.ts';
-import { applyAddressOps, applyToState } from './kernel-state.ts';
-import { drift } from './drift.ts';
-import { planAddresses } from './plan-addresses.ts';
-import { plan } from './plan.ts';
+import { emptyJournal } from './policy/journal.ts';
+import type { Journal, LeavingEntry } from './policy/journal.ts';
+import { applyAddressOps, applyToState } from './policy/kernel-state.ts';
+import { drift } from './policy/drift.ts';
+import { planAddresses } from './policy/plan-addresses.ts';
+import { plan } from './policy/plan.ts';
 
 /** What the host is known to hold: as it was read, and what was done since. */
 export interface Picture {

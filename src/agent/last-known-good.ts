@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { describeError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { RawRecord } from '../model/record-set.ts';
-import type { Desired } from './desired-state.ts';
-import type { GuardWindow, Hold } from './guard.ts';
+import type { Desired } from './policy/desired-state.ts';
+import type { GuardWindow, Hold } from './policy/guard.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
 
 /** Everything that the next start needs if the store is away, and that the guard needs in any case. */

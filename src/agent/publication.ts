@@ -1,7 +1,7 @@
 import { STATE_VERSION } from '../model/records/state.ts';
 import type { StatusView } from '../model/status.ts';
-import { healthRecords } from './health-records.ts';
-import type { LeavingEntry } from './journal.ts';
+import { healthRecords } from './policy/health-records.ts';
+import type { LeavingEntry } from './policy/journal.ts';
 import type { AgentContent, Publication } from './publisher.ts';
 import type { PassView } from './reconciler.ts';
 

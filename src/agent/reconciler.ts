@@ -4,22 +4,22 @@ import { Backoff } from '../core/backoff.ts';
 import { Coalescer } from '../core/coalescer.ts';
 import { describeError } from '../core/errors.ts';
 import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
-import { bgpSettings } from './bgp-settings.ts';
-import type { BgpSurroundings } from './bgp-settings.ts';
+import { bgpSettings } from './policy/bgp-settings.ts';
+import type { BgpSurroundings } from './policy/bgp-settings.ts';
 import type { Counters } from './counters.ts';
-import type { Desired } from './desired-state.ts';
-import { effectiveState } from './effective.ts';
-import type { Effective } from './effective-state.ts';
+import type { Desired } from './policy/desired-state.ts';
+import { effectiveState } from './policy/effective.ts';
+import type { Effective } from './policy/effective-state.ts';
 import type { SavedHealth } from './health-file.ts';
-import { emptyMemory } from './health-memory.ts';
-import type { HealthMemory } from './health-memory.ts';
+import { emptyMemory } from './policy/health-memory.ts';
+import type { HealthMemory } from './policy/health-memory.ts';
 import type { KernelDriver } from './kernel-driver.ts';
-import { prepare } from './prepared.ts';
-import type { Prepared } from './prepared.ts';
+import { prepare } from './policy/prepared.ts';
+import type { Prepared } from './policy/prepared.ts';
 import type { RouteDriver } from './route-driver.ts';
-import { routesFor } from './routes.ts';
-import type { VipAdvertisement } from './routes.ts';
-import { wantedChecks } from './wanted-checks.ts';
+import { routesFor } from './policy/routes.ts';
+import type { VipAdvertisement } from './policy/routes.ts';
+import { wantedChecks } from './policy/wanted-checks.ts';
 
 /** What the last pass decided and did; facts for the status page and the publisher. */
 export interface PassView {

@@ -1,6 +1,6 @@
 import type { PeerStatus, Route, Speaker, SpeakerSettings } from '../bgp/port.ts';
 import type { Log } from '../core/ports.ts';
-import type { BgpOutcome } from './bgp-settings.ts';
+import type { BgpOutcome } from './policy/bgp-settings.ts';
 
 interface RouteDriverDeps {
   readonly speaker: Speaker;

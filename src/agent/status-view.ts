@@ -5,8 +5,8 @@ import type { KernelView, PeerView, RealView, ServiceView, StatusView, VipView }
 import type { SessionState } from '../sources/source.ts';
 import type { IntakeView } from './config-intake.ts';
 import type { Counters } from './counters.ts';
-import type { Desired } from './desired-state.ts';
-import type { EffectiveReal, EffectiveService } from './effective-state.ts';
+import type { Desired } from './policy/desired-state.ts';
+import type { EffectiveReal, EffectiveService } from './policy/effective-state.ts';
 import type { KernelReport } from './kernel-driver.ts';
 import type { PublisherState } from './publisher.ts';
 import type { PassView } from './reconciler.ts';
@@ -72,8 +72,7 @@ export function statusView(input: StatusInput): StatusView {
 function reasonsNotReady(input: StatusInput): string[] {
   const reasons: string[] = [];
   const { accepted, pass, kernel, publishing } = input;
-  if (accepted === null)
-    reasons.push(input.intake.failure ?? 'there is no configuration yet: the root is not in the store');
+  if (accepted === null) reasons.push(input.intake.failure ?? nothingInForce(input.intake));
   else if (pass === null) reasons.push('the first pass is not over yet');
   if (input.passFailure !== null) reasons.push(`the last pass broke off: ${input.passFailure}`);
   const [failure] = kernel.failures;
@@ -84,6 +83,12 @@ function reasonsNotReady(input: StatusInput): string[] {
     reasons.push(`another agent publishes under the name ${input.agent} (session ${publishing.session})`);
   }
   return reasons;
+}
+
+function nothingInForce({ rootExists }: IntakeView): string {
+  return rootExists === null
+    ? 'there is no configuration yet: the store has not been read'
+    : 'there is no configuration yet: the root is not in the store';
 }
 
 /** While the session stands, the watch confirms the set at every moment. */
@@ -233,15 +238,15 @@ function peerView(peer: PeerStatus): PeerView {
 
 function kernelView({ kernel, counters }: StatusInput): KernelView {
   const services = kernel.picture?.services;
-  let destinations = 0;
-  for (const service of services?.values() ?? []) destinations += service.destinations.size;
+  const foreign = new Set(kernel.foreign);
+  const ours = [...(services ?? [])].filter(([key]) => !foreign.has(key));
   return {
     adapter: kernel.adapter,
-    services: services?.size ?? 0,
-    destinations,
+    services: ours.length,
+    destinations: ours.reduce((sum, [, { destinations }]) => sum + destinations.size, 0),
     foreignServices: kernel.foreign.map((key) => {
-      const foreign = services?.get(key);
-      return foreign === undefined ? key : describeMatch(foreign.service.match);
+      const held = services?.get(key);
+      return held === undefined ? key : describeMatch(held.service.match);
     }),
     leaving: kernel.leaving.map(({ key, destination, until }) => {
       return { service: key, real: destination, until: time(until) };

@@ -1,5 +1,5 @@
-import { desiredAgent } from '../agent/desired-agent.ts';
-import { desiredState } from '../agent/desired.ts';
+import { desiredAgent } from '../agent/policy/desired-agent.ts';
+import { desiredState } from '../agent/policy/desired.ts';
 import type { CheckCatalog } from '../model/check-definition.ts';
 import { RecordDecoder } from '../model/decode.ts';
 import { DEFAULT_AGENT, parsePath } from '../model/paths.ts';

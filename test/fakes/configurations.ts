@@ -1,4 +1,4 @@
-import type { Desired, DesiredReal, DesiredService, DesiredVip } from '../../src/agent/desired-state.ts';
+import type { Desired, DesiredReal, DesiredService, DesiredVip } from '../../src/agent/policy/desired-state.ts';
 import type { IpAddress } from '../../src/model/address.ts';
 
 /** Desired states made by hand, for tests of what comes after `desired`. */

@@ -1,10 +1,10 @@
-import { effectiveState } from '../../src/agent/effective.ts';
-import type { Desired } from '../../src/agent/desired-state.ts';
-import type { Effective, EffectiveReal, EffectiveService } from '../../src/agent/effective-state.ts';
-import { emptyMemory } from '../../src/agent/health-memory.ts';
-import type { HealthMemory } from '../../src/agent/health-memory.ts';
-import { prepare } from '../../src/agent/prepared.ts';
-import { wantedChecks } from '../../src/agent/wanted-checks.ts';
+import { effectiveState } from '../../src/agent/policy/effective.ts';
+import type { Desired } from '../../src/agent/policy/desired-state.ts';
+import type { Effective, EffectiveReal, EffectiveService } from '../../src/agent/policy/effective-state.ts';
+import { emptyMemory } from '../../src/agent/policy/health-memory.ts';
+import type { HealthMemory } from '../../src/agent/policy/health-memory.ts';
+import { prepare } from '../../src/agent/policy/prepared.ts';
+import { wantedChecks } from '../../src/agent/policy/wanted-checks.ts';
 import type { Verdict, VerdictState } from '../../src/checks/port.ts';
 import type { DataplaneState, ServiceKey } from '../../src/ipvs/dataplane.ts';
 

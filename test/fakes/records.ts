@@ -1,6 +1,6 @@
-import { desiredState } from '../../src/agent/desired.ts';
-import type { Desired, DesiredReal, DesiredService } from '../../src/agent/desired-state.ts';
-import { named } from '../../src/agent/desired-state.ts';
+import { desiredState } from '../../src/agent/policy/desired.ts';
+import type { Desired, DesiredReal, DesiredService } from '../../src/agent/policy/desired-state.ts';
+import { named } from '../../src/agent/policy/desired-state.ts';
 import { checkCatalog } from '../../src/checks/decode.ts';
 import { RecordDecoder } from '../../src/model/decode.ts';
 import type { Problem } from '../../src/model/problem.ts';

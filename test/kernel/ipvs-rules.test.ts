@@ -13,7 +13,7 @@ import { NETLINK_GENERIC } from '../../src/ipvs/netlink/constants.ts';
 import { errnoName } from '../../src/ipvs/netlink/errno.ts';
 import { resolveFamily } from '../../src/ipvs/netlink/family.ts';
 import { streamTransport } from '../../src/ipvs/netlink/stream-transport.ts';
-import { requestFor } from '../../src/ipvs/requests.ts';
+import { IpvsRequests } from '../../src/ipvs/requests.ts';
 import { brokenRule } from '../../src/ipvs/rules.ts';
 import {
   addReal,
@@ -51,7 +51,7 @@ describe('the rules that are the kernel’s own', () => {
 
   /** Past the rules, straight to the kernel. */
   async function errnoFor(op: DataplaneOp): Promise<string> {
-    const { answers } = await client.request([requestFor(op, familyId)]);
+    const { answers } = await client.request([new IpvsRequests(familyId).carryOut(op)]);
     const [answer] = answers;
     if (answer === undefined) throw new Error('no answer');
     return answer.errno === 0 ? 'ok' : errnoName(answer.errno);

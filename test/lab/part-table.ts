@@ -63,6 +63,13 @@ export const PARTS = {
   ipvsadm: { packages: ['ipvsadm'], probes: ['ipvsadm'] },
   keepalived: { packages: ['keepalived'], probes: ['keepalived'] },
   uml: { packages: ['user-mode-linux'], probes: ['linux.uml', '/usr/lib/uml/modules'] },
+  // A machine in software, for measurements: with a kernel that has ip_vs, whose clock counts instructions.
+  qemu: { packages: ['qemu-system-x86'], probes: ['qemu-system-x86_64', '/usr/lib/qemu/virtiofsd'] },
+  'cloud-kernel': {
+    packages: ['linux-image-cloud-amd64'],
+    probes: ['/usr/share/doc/linux-image-cloud-amd64/copyright'],
+  },
+  busybox: { packages: ['busybox-static'], probes: ['busybox'] },
   iproute2: { packages: ['iproute2'], probes: ['ip', 'ss', 'tc'] },
   nftables: { packages: ['nftables'], probes: ['nft'] },
   iptables: { packages: ['iptables'], probes: ['iptables-legacy', 'ip6tables-legacy'] },

@@ -21,7 +21,7 @@ export interface ZookeeperOptions {
 }
 
 /** A small heap, one compiler tier and no admin server: up in a second, 65 MB. */
-const JVM_FLAGS = [
+export const JVM_FLAGS = [
   '-Xms32m',
   '-Xmx192m',
   '-Xss256k',

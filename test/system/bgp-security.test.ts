@@ -74,6 +74,20 @@ describe.each(ROUTER_KINDS)('%s', (kind) => {
   });
 });
 
+describe('over IPv6', () => {
+  it('the key and the hop limit are as good', async () => {
+    const tor = await start('bird', { address: '::1', agentAddress: '::1', password: 's3cret', ttlSecurity: true });
+    const local = { localAddress: tor.address };
+    await unanswered(speakerTo(tor, { ...local, password: 'wrong', ttlSecurityHops: 1 }));
+    const speaker = speakerTo(tor, { ...local, password: 's3cret', ttlSecurityHops: 1 });
+    await speaker.setRoutes([route('2001:db8::1')], 0);
+    await established(speaker);
+    await learned(tor, ['2001:db8::1/128']);
+    await speaker.stop({ kind: 'stop', text: '' });
+    await dropped(() => speakerTo(tor, { ...local, password: 's3cret', ttl: 64 }));
+  });
+});
+
 describe('our own side', () => {
   it('does not hear a router that sends with a lower TTL than GTSM allows', async () => {
     // BIRD without ttl security sends with the multihop default of 64.

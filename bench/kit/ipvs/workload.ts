@@ -1,4 +1,4 @@
-import type { Effective, WantedDestination, WantedService } from '../../../src/agent/effective-state.ts';
+import type { Effective, WantedDestination, WantedService } from '../../../src/agent/policy/effective-state.ts';
 import { destinationKeyOf, serviceKeyOf } from '../../../src/ipvs/dataplane.ts';
 import type {
   DataplaneOp,

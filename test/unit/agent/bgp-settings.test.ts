@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bgpSettings } from '../../../src/agent/bgp-settings.ts';
-import type { DesiredBgp, DesiredPeer } from '../../../src/agent/desired-state.ts';
+import { bgpSettings } from '../../../src/agent/policy/bgp-settings.ts';
+import type { DesiredBgp, DesiredPeer } from '../../../src/agent/policy/desired-state.ts';
 import { CodedError } from '../../../src/core/errors.ts';
 import { err, ok } from '../../../src/core/result.ts';
 import { address } from '../../fakes/bgp-settings.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { desiredAgent } from '../../../src/agent/desired-agent.ts';
-import type { DesiredAgent } from '../../../src/agent/desired-state.ts';
+import { desiredAgent } from '../../../src/agent/policy/desired-agent.ts';
+import type { DesiredAgent } from '../../../src/agent/policy/desired-state.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { recordSet } from '../../fakes/records.ts';
 

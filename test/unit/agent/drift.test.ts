@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drift } from '../../../src/agent/drift.ts';
+import { drift } from '../../../src/agent/policy/drift.ts';
 import type { ActualService, DataplaneState, KernelService, ServiceKey } from '../../../src/ipvs/dataplane.ts';
 import { kernelState } from '../../fakes/model-kernel.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Desired, DesiredReal } from '../../../src/agent/desired-state.ts';
-import type { Effective } from '../../../src/agent/effective-state.ts';
+import type { Desired, DesiredReal } from '../../../src/agent/policy/desired-state.ts';
+import type { Effective } from '../../../src/agent/policy/effective-state.ts';
 import type { VerdictState } from '../../../src/checks/port.ts';
 import type { IpAddress } from '../../../src/model/address.ts';
 import { configuration, real, service } from '../../fakes/configurations.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DesiredHealth, DesiredReal, Drain } from '../../../src/agent/desired-state.ts';
+import type { DesiredHealth, DesiredReal, Drain } from '../../../src/agent/policy/desired-state.ts';
 import type { DataplaneState } from '../../../src/ipvs/dataplane.ts';
 import type { IpAddress } from '../../../src/model/address.ts';
 import { kernelState } from '../../fakes/model-kernel.ts';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { desiredState } from '../../../src/agent/desired.ts';
-import { effectiveState } from '../../../src/agent/effective.ts';
+import { desiredState } from '../../../src/agent/policy/desired.ts';
+import { effectiveState } from '../../../src/agent/policy/effective.ts';
 
-import { emptyMemory } from '../../../src/agent/health-memory.ts';
-import { prepare } from '../../../src/agent/prepared.ts';
-import { wantedChecks } from '../../../src/agent/wanted-checks.ts';
+import { emptyMemory } from '../../../src/agent/policy/health-memory.ts';
+import { prepare } from '../../../src/agent/policy/prepared.ts';
+import { wantedChecks } from '../../../src/agent/policy/wanted-checks.ts';
 import { runs } from '../../fakes/property.ts';
 import { SHOP, creationOf, decoded, serviceIn } from '../../fakes/records.ts';
 import type { StoreContent } from '../../fakes/records.ts';

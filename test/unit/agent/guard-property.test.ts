@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Desired } from '../../../src/agent/desired-state.ts';
-import { emptyWindow, guard } from '../../../src/agent/guard.ts';
-import type { GuardOutcome } from '../../../src/agent/guard.ts';
+import type { Desired } from '../../../src/agent/policy/desired-state.ts';
+import { emptyWindow, guard } from '../../../src/agent/policy/guard.ts';
+import type { GuardOutcome } from '../../../src/agent/policy/guard.ts';
 import { configuration, ports, real, service } from '../../fakes/configurations.ts';
 import { runs } from '../../fakes/property.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Desired } from '../../../src/agent/desired-state.ts';
-import { approvalsOf, emptyWindow, guard, isEmpty } from '../../../src/agent/guard.ts';
-import type { GuardInput, GuardOutcome } from '../../../src/agent/guard.ts';
+import type { Desired } from '../../../src/agent/policy/desired-state.ts';
+import { approvalsOf, emptyWindow, guard, isEmpty } from '../../../src/agent/policy/guard.ts';
+import type { GuardInput, GuardOutcome } from '../../../src/agent/policy/guard.ts';
 import { configuration, real, service } from '../../fakes/configurations.ts';
 import { SHOP, recordSet } from '../../fakes/records.ts';
 

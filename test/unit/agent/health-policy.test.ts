@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { keptByFloor } from '../../../src/agent/floor.ts';
-import { judgeQuorum } from '../../../src/agent/quorum.ts';
-import { rampedWeight } from '../../../src/agent/ramp.ts';
-import { combineVerdicts } from '../../../src/agent/verdicts.ts';
+import { keptByFloor } from '../../../src/agent/policy/floor.ts';
+import { judgeQuorum } from '../../../src/agent/policy/quorum.ts';
+import { rampedWeight } from '../../../src/agent/policy/ramp.ts';
+import { combineVerdicts } from '../../../src/agent/policy/verdicts.ts';
 import type { Verdict, VerdictState } from '../../../src/checks/port.ts';
 
 const verdict = (state: VerdictState, since = 1, latencyMs: number | null = 5): Verdict => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { healthRecords } from '../../../src/agent/health-records.ts';
-import { routesFor } from '../../../src/agent/routes.ts';
-import type { LeavingEntry } from '../../../src/agent/journal.ts';
+import { healthRecords } from '../../../src/agent/policy/health-records.ts';
+import { routesFor } from '../../../src/agent/policy/routes.ts';
+import type { LeavingEntry } from '../../../src/agent/policy/journal.ts';
 import { HealthRecord } from '../../../src/model/records/state.ts';
 import { validatorOf } from '../../../src/model/validate.ts';
 import { configuration, real, service } from '../../fakes/configurations.ts';

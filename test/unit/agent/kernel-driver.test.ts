@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { newCounters } from '../../../src/agent/counters.ts';
-import type { Desired } from '../../../src/agent/desired-state.ts';
+import type { Desired } from '../../../src/agent/policy/desired-state.ts';
 import { JournalFile } from '../../../src/agent/journal-file.ts';
 import { KernelDriver } from '../../../src/agent/kernel-driver.ts';
 import type { VerdictState } from '../../../src/checks/port.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Desired } from '../../../src/agent/desired-state.ts';
-import { losses, retain } from '../../../src/agent/losses.ts';
+import type { Desired } from '../../../src/agent/policy/desired-state.ts';
+import { losses, retain } from '../../../src/agent/policy/losses.ts';
 import { configuration, ports, real, service, vip } from '../../fakes/configurations.ts';
 
 const lost = (accepted: Desired, candidate: Desired): string[] =>

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Effective, EffectiveVip } from '../../../src/agent/effective-state.ts';
-import { emptyJournal } from '../../../src/agent/journal.ts';
-import type { Journal } from '../../../src/agent/journal.ts';
-import { applyAddressOps } from '../../../src/agent/kernel-state.ts';
-import { planAddresses } from '../../../src/agent/plan-addresses.ts';
-import type { AddressPlanInput } from '../../../src/agent/plan-addresses.ts';
+import type { Effective, EffectiveVip } from '../../../src/agent/policy/effective-state.ts';
+import { emptyJournal } from '../../../src/agent/policy/journal.ts';
+import type { Journal } from '../../../src/agent/policy/journal.ts';
+import { applyAddressOps } from '../../../src/agent/policy/kernel-state.ts';
+import { planAddresses } from '../../../src/agent/policy/plan-addresses.ts';
+import type { AddressPlanInput } from '../../../src/agent/policy/plan-addresses.ts';
 import type { InterfaceAddress } from '../../../src/ipvs/addresses.ts';
 import type { DataplaneOp } from '../../../src/ipvs/dataplane.ts';
 import type { IpAddress } from '../../../src/model/address.ts';

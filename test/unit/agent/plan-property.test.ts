@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Desired } from '../../../src/agent/desired-state.ts';
-import type { Effective } from '../../../src/agent/effective-state.ts';
-import { emptyJournal } from '../../../src/agent/journal.ts';
-import type { Journal } from '../../../src/agent/journal.ts';
-import { applyToState } from '../../../src/agent/kernel-state.ts';
-import { plan } from '../../../src/agent/plan.ts';
+import type { Desired } from '../../../src/agent/policy/desired-state.ts';
+import type { Effective } from '../../../src/agent/policy/effective-state.ts';
+import { emptyJournal } from '../../../src/agent/policy/journal.ts';
+import type { Journal } from '../../../src/agent/policy/journal.ts';
+import { applyToState } from '../../../src/agent/policy/kernel-state.ts';
+import { plan } from '../../../src/agent/policy/plan.ts';
 import type { VerdictState } from '../../../src/checks/port.ts';
 import type { DataplaneOp, DataplaneState, ServiceKey } from '../../../src/ipvs/dataplane.ts';
 import { matchOf, serviceKeyOf } from '../../../src/ipvs/dataplane.ts';

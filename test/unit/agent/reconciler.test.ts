@@ -1,13 +1,13 @@
 import { describe, expect, it, vi } from 'vitest';
 import { newCounters } from '../../../src/agent/counters.ts';
-import type { Desired } from '../../../src/agent/desired-state.ts';
+import type { Desired } from '../../../src/agent/policy/desired-state.ts';
 import type { SavedHealth } from '../../../src/agent/health-file.ts';
-import { emptyMemory } from '../../../src/agent/health-memory.ts';
+import { emptyMemory } from '../../../src/agent/policy/health-memory.ts';
 import { JournalFile } from '../../../src/agent/journal-file.ts';
 import { KernelDriver } from '../../../src/agent/kernel-driver.ts';
 import { Reconciler } from '../../../src/agent/reconciler.ts';
 import { RouteDriver } from '../../../src/agent/route-driver.ts';
-import { wantedChecks } from '../../../src/agent/wanted-checks.ts';
+import { wantedChecks } from '../../../src/agent/policy/wanted-checks.ts';
 import type { VerdictState } from '../../../src/checks/port.ts';
 import { CodedError } from '../../../src/core/errors.ts';
 import { ok } from '../../../src/core/result.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Desired, DesiredVip } from '../../../src/agent/desired-state.ts';
-import { routesFor } from '../../../src/agent/routes.ts';
-import type { Applied } from '../../../src/agent/routes.ts';
+import type { Desired, DesiredVip } from '../../../src/agent/policy/desired-state.ts';
+import { routesFor } from '../../../src/agent/policy/routes.ts';
+import type { Applied } from '../../../src/agent/policy/routes.ts';
 import type { VerdictState } from '../../../src/checks/port.ts';
 import type { IpAddress } from '../../../src/model/address.ts';
 import { configuration, ports, real, service, vip } from '../../fakes/configurations.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { wantedChecks } from '../../../src/agent/wanted-checks.ts';
-import type { Desired, DesiredService } from '../../../src/agent/desired-state.ts';
+import { wantedChecks } from '../../../src/agent/policy/wanted-checks.ts';
+import type { Desired, DesiredService } from '../../../src/agent/policy/desired-state.ts';
 import { configuration, real, service } from '../../fakes/configurations.ts';
 
 const tcp = { type: 'tcp', intervalMs: 1_000, timeoutMs: 500 };

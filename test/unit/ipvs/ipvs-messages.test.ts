@@ -10,7 +10,7 @@ import { readAcknowledgement, readDone, readMessages, writeMessage } from '../..
 import type { NetlinkMessage, NetlinkRequest } from '../../../src/ipvs/netlink/message.ts';
 import { readDestination, readService } from '../../../src/ipvs/replies.ts';
 import { NO_ACTIVITY, NO_TRAFFIC } from '../../../src/ipvs/traffic.ts';
-import { destinationsRequest, requestFor, servicesRequest } from '../../../src/ipvs/requests.ts';
+import { IpvsRequests } from '../../../src/ipvs/requests.ts';
 import {
   addReal,
   addService,
@@ -31,6 +31,7 @@ import { CAPTURED_FAMILY_ID, CAPTURES, RESOLVE_FAMILY } from '../../vectors/ipvs
 import type { Capture } from '../../vectors/ipvs-captures.ts';
 import { ADDRESS_CAPTURES } from '../../vectors/rtnetlink-captures.ts';
 
+const REQUESTS = new IpvsRequests(CAPTURED_FAMILY_ID);
 const WEB = match('tcp', '10.0.0.1', 80);
 const WEB6 = match('tcp', '2001:db8::1', 443);
 const MARK6 = fwmark(7, 'ipv6');
@@ -126,7 +127,7 @@ describe('requests', () => {
     ({ op, sent }) => {
       // ipvsadm claims every flag bit; we only those that we mean.
       const theirs = withoutNumbers(only(sent)).replace(/(0c000700.{8})ffffffff/, '$13d000000');
-      const ours = encoded(requestFor(op, CAPTURED_FAMILY_ID));
+      const ours = encoded(REQUESTS.carryOut(op));
       // The engine's name stands elsewhere in ipvsadm's order, which means nothing to the kernel.
       if (op.kind === 'addService' && op.service.persistenceEngine !== null) {
         expect(attributesIn(ours)).toEqual(attributesIn(theirs));
@@ -139,7 +140,7 @@ describe('requests', () => {
   it.each(withOperation.filter(({ command }) => /^-[aedD] /.test(command)))(
     'say all that matters of what ipvsadm sends: $command',
     ({ op, sent }) => {
-      const ours = attributesIn(encoded(requestFor(op, CAPTURED_FAMILY_ID)));
+      const ours = attributesIn(encoded(REQUESTS.carryOut(op)));
       const theirs = attributesIn(only(sent));
       expect(ours.command).toBe(theirs.command);
       // ipvsadm adds a service's options where the kernel looks only at its identity.
@@ -153,9 +154,9 @@ describe('requests', () => {
     const listing = only(CAPTURES.filter(({ command }) => command === '-Ln'));
     const dump = NLM_F_REQUEST | NLM_F_ACK | 0x300;
     const theirs = listing.sent.map(withoutNumbers);
-    expect(encoded(servicesRequest(CAPTURED_FAMILY_ID), dump)).toBe(theirs[0]);
-    expect(theirs).toContain(encoded(destinationsRequest(WEB, CAPTURED_FAMILY_ID), dump));
-    expect(theirs).toContain(encoded(destinationsRequest(MARK6, CAPTURED_FAMILY_ID), dump));
+    expect(encoded(REQUESTS.services(), dump)).toBe(theirs[0]);
+    expect(theirs).toContain(encoded(REQUESTS.destinationsOf(WEB), dump));
+    expect(theirs).toContain(encoded(REQUESTS.destinationsOf(MARK6), dump));
   });
 });
 

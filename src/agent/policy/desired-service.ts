@@ -1,9 +1,9 @@
-import { canonicalAddress, isHostAddress } from '../model/address.ts';
-import type { CheckDefinition } from '../model/check-definition.ts';
-import { durationMs } from '../model/duration.ts';
-import type { Decoded } from '../model/record-set.ts';
-import type { ServiceRecord } from '../model/records/service.ts';
-import type { FieldProblem } from '../model/validate.ts';
+import { canonicalAddress, isHostAddress } from '../../model/address.ts';
+import type { CheckDefinition } from '../../model/check-definition.ts';
+import { durationMs } from '../../model/duration.ts';
+import type { Decoded } from '../../model/record-set.ts';
+import type { ServiceRecord } from '../../model/records/service.ts';
+import type { FieldProblem } from '../../model/validate.ts';
 import type { DesiredMatch, DesiredPersistence, DesiredQuorum, DesiredService, DesiredVip } from './desired-state.ts';
 import { MAX_KERNEL_SERVICES, countMatches, familiesOf, reaches } from './expansion.ts';
 import { HOST_ADDRESS_RULE, finding, findingInWords } from './findings.ts';

@@ -1,9 +1,9 @@
-import type { IpAddress } from '../model/address.ts';
-import { canonicalAddress, isHostAddress } from '../model/address.ts';
-import type { Problem } from '../model/problem.ts';
-import type { Decoded, RecordSet } from '../model/record-set.ts';
-import type { VipRecord } from '../model/records/vip.ts';
-import type { FieldProblem } from '../model/validate.ts';
+import type { IpAddress } from '../../model/address.ts';
+import { canonicalAddress, isHostAddress } from '../../model/address.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { Decoded, RecordSet } from '../../model/record-set.ts';
+import type { VipRecord } from '../../model/records/vip.ts';
+import type { FieldProblem } from '../../model/validate.ts';
 import type { DesiredVip, Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { HOST_ADDRESS_RULE, finding } from './findings.ts';

@@ -1,7 +1,7 @@
-import type { Forwarding, Protocol } from '../ipvs/dataplane.ts';
-import type { Family, IpAddress } from '../model/address.ts';
-import type { CheckDefinition } from '../model/check-definition.ts';
-import type { AdminState } from '../model/records/service.ts';
+import type { Forwarding, Protocol } from '../../ipvs/dataplane.ts';
+import type { Family, IpAddress } from '../../model/address.ts';
+import type { CheckDefinition } from '../../model/check-definition.ts';
+import type { AdminState } from '../../model/records/service.ts';
 
 /*
  * What the records of the store mean for one agent: references resolved, labels selected, overrides applied, every

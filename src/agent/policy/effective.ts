@@ -1,5 +1,5 @@
-import type { Verdict } from '../checks/port.ts';
-import type { DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
+import type { Verdict } from '../../checks/port.ts';
+import type { DataplaneState, ServiceKey } from '../../ipvs/dataplane.ts';
 import type { Desired, DesiredVip } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { ActiveDrains, describeDrain } from './drains.ts';

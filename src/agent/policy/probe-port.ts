@@ -1,4 +1,4 @@
-import type { CheckDefinition } from '../model/check-definition.ts';
+import type { CheckDefinition } from '../../model/check-definition.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';
 import { firstPort } from './port-ranges.ts';
 

@@ -1,7 +1,7 @@
-import type { PeerSettings, SpeakerSettings } from '../bgp/port.ts';
-import type { CodedError } from '../core/errors.ts';
-import type { Result } from '../core/result.ts';
-import type { IpAddress } from '../model/address.ts';
+import type { PeerSettings, SpeakerSettings } from '../../bgp/port.ts';
+import type { CodedError } from '../../core/errors.ts';
+import type { Result } from '../../core/result.ts';
+import type { IpAddress } from '../../model/address.ts';
 import type { DesiredBgp, DesiredPeer } from './desired-state.ts';
 
 export interface BgpSurroundings {

@@ -7,8 +7,8 @@ import type {
   KernelDestination,
   KernelService,
   ServiceKey,
-} from '../ipvs/dataplane.ts';
-import { sameDestination, sameService } from '../ipvs/equality.ts';
+} from '../../ipvs/dataplane.ts';
+import { sameDestination, sameService } from '../../ipvs/equality.ts';
 import type { Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { earlier } from './effective-service.ts';

@@ -1,8 +1,8 @@
-import { canonicalAddress, isHostAddress } from '../model/address.ts';
-import type { IpAddress } from '../model/address.ts';
-import type { Decoded } from '../model/record-set.ts';
-import type { RealRecord } from '../model/records/real.ts';
-import type { FieldProblem } from '../model/validate.ts';
+import { canonicalAddress, isHostAddress } from '../../model/address.ts';
+import type { IpAddress } from '../../model/address.ts';
+import type { Decoded } from '../../model/record-set.ts';
+import type { RealRecord } from '../../model/records/real.ts';
+import type { FieldProblem } from '../../model/validate.ts';
 import type { References } from './desired-service.ts';
 import { checkFaults, portFaults } from './desired-service.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';

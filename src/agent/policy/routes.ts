@@ -1,8 +1,8 @@
-import type { Route } from '../bgp/port.ts';
-import type { InterfaceAddress } from '../ipvs/addresses.ts';
-import type { DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
-import { familyOf } from '../model/address.ts';
-import type { IpAddress } from '../model/address.ts';
+import type { Route } from '../../bgp/port.ts';
+import type { InterfaceAddress } from '../../ipvs/addresses.ts';
+import type { DataplaneState, ServiceKey } from '../../ipvs/dataplane.ts';
+import { familyOf } from '../../model/address.ts';
+import type { IpAddress } from '../../model/address.ts';
 import type { Desired, DesiredVip } from './desired-state.ts';
 import type { Effective, EffectiveService, EffectiveVip } from './effective-state.ts';
 import { addressKey } from './journal.ts';

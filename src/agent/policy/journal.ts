@@ -1,5 +1,5 @@
-import type { DestinationKey, ServiceKey } from '../ipvs/dataplane.ts';
-import type { IpAddress } from '../model/address.ts';
+import type { DestinationKey, ServiceKey } from '../../ipvs/dataplane.ts';
+import type { IpAddress } from '../../model/address.ts';
 import type { Named } from './desired-state.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { RecordSet } from '../model/record-set.ts';
+import type { RecordSet } from '../../model/record-set.ts';
 import type { DeleteLimits, Desired, Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import type { Loss } from './losses.ts';

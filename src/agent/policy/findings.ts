@@ -1,5 +1,5 @@
-import { quoteFound } from '../model/problem.ts';
-import type { FieldProblem } from '../model/validate.ts';
+import { quoteFound } from '../../model/problem.ts';
+import type { FieldProblem } from '../../model/validate.ts';
 
 /** One thing wrong between the fields of a record, or between records; `found` is quoted. */
 export function finding(field: string, found: unknown, allowed: string): FieldProblem {

@@ -1,4 +1,4 @@
-import type { Verdict } from '../checks/port.ts';
+import type { Verdict } from '../../checks/port.ts';
 
 export interface NamedVerdict {
   /** Name of the check. */

@@ -1,4 +1,4 @@
-import type { AddressOp, InterfaceAddress } from '../ipvs/addresses.ts';
+import type { AddressOp, InterfaceAddress } from '../../ipvs/addresses.ts';
 import type {
   ActualDestination,
   ActualService,
@@ -7,10 +7,10 @@ import type {
   DestinationKey,
   KernelDestination,
   ServiceKey,
-} from '../ipvs/dataplane.ts';
-import { destinationKeyOf, matchOf, serviceKeyOf } from '../ipvs/dataplane.ts';
-import { NO_ACTIVITY, NO_TRAFFIC } from '../ipvs/traffic.ts';
-import { familyOf } from '../model/address.ts';
+} from '../../ipvs/dataplane.ts';
+import { destinationKeyOf, matchOf, serviceKeyOf } from '../../ipvs/dataplane.ts';
+import { NO_ACTIVITY, NO_TRAFFIC } from '../../ipvs/traffic.ts';
+import { familyOf } from '../../model/address.ts';
 
 /** What the kernel holds after operations that it acknowledged, so that nobody needs to read it again. */
 export function applyToState(state: DataplaneState, ops: readonly DataplaneOp[]): DataplaneState {

@@ -1,8 +1,8 @@
-import { formatEndpoint } from '../model/address.ts';
-import type { IpAddress } from '../model/address.ts';
-import { STATE_VERSION } from '../model/records/state.ts';
-import type { HealthRecord } from '../model/records/state.ts';
-import { isoTime } from '../model/time.ts';
+import { formatEndpoint } from '../../model/address.ts';
+import type { IpAddress } from '../../model/address.ts';
+import { STATE_VERSION } from '../../model/records/state.ts';
+import type { HealthRecord } from '../../model/records/state.ts';
+import { isoTime } from '../../model/time.ts';
 import type { Effective, EffectiveReal, EffectiveService } from './effective-state.ts';
 import type { LeavingEntry } from './journal.ts';
 import type { VipAdvertisement } from './routes.ts';

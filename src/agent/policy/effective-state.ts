@@ -1,7 +1,7 @@
-import type { Verdict } from '../checks/port.ts';
-import type { DestinationKey, KernelDestination, KernelService, ServiceKey } from '../ipvs/dataplane.ts';
-import type { IpAddress } from '../model/address.ts';
-import type { AdminState } from '../model/records/service.ts';
+import type { Verdict } from '../../checks/port.ts';
+import type { DestinationKey, KernelDestination, KernelService, ServiceKey } from '../../ipvs/dataplane.ts';
+import type { IpAddress } from '../../model/address.ts';
+import type { AdminState } from '../../model/records/service.ts';
 
 /** What should be in force now: the accepted set with drains, verdicts, floors, quorums and ramps applied. */
 export interface Effective {

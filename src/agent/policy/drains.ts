@@ -1,8 +1,8 @@
-import { nearestName } from '../model/names.ts';
-import type { Problem } from '../model/problem.ts';
-import type { Decoded, RecordSet } from '../model/record-set.ts';
-import type { DrainRecord } from '../model/records/drain.ts';
-import { isoTime, timeMs } from '../model/time.ts';
+import { nearestName } from '../../model/names.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { Decoded, RecordSet } from '../../model/record-set.ts';
+import type { DrainRecord } from '../../model/records/drain.ts';
+import { isoTime, timeMs } from '../../model/time.ts';
 import type { Drain, DrainTarget, Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { finding } from './findings.ts';

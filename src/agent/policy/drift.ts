@@ -1,7 +1,7 @@
-import type { ActualService, DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
-import { describeMatch } from '../ipvs/describe.ts';
-import { sameDestination, sameService } from '../ipvs/equality.ts';
-import { formatEndpoint } from '../model/address.ts';
+import type { ActualService, DataplaneState, ServiceKey } from '../../ipvs/dataplane.ts';
+import { describeMatch } from '../../ipvs/describe.ts';
+import { sameDestination, sameService } from '../../ipvs/equality.ts';
+import { formatEndpoint } from '../../model/address.ts';
 import type { Named } from './desired-state.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { ServiceKey } from '../ipvs/dataplane.ts';
+import type { ServiceKey } from '../../ipvs/dataplane.ts';
 import type { Named } from './desired-state.ts';
 import { mapNamed } from './desired-state.ts';
 

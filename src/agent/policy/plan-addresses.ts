@@ -1,6 +1,6 @@
-import type { AddressOp, InterfaceAddress } from '../ipvs/addresses.ts';
-import type { DataplaneOp } from '../ipvs/dataplane.ts';
-import { serviceKeyOf } from '../ipvs/dataplane.ts';
+import type { AddressOp, InterfaceAddress } from '../../ipvs/addresses.ts';
+import type { DataplaneOp } from '../../ipvs/dataplane.ts';
+import { serviceKeyOf } from '../../ipvs/dataplane.ts';
 import type { Effective } from './effective-state.ts';
 import type { Journal, JournalAddress } from './journal.ts';
 import { addressKey } from './journal.ts';

@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../model/address.ts';
+import { formatEndpoint } from '../../model/address.ts';
 import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
 import type { ExpandedService } from './expansion.ts';
 import { expand } from './expansion.ts';

@@ -1,7 +1,7 @@
-import type { DestinationKey, Forwarding, KernelService, ServiceKey, ServiceMatch } from '../ipvs/dataplane.ts';
-import { destinationKeyOf, serviceKeyOf } from '../ipvs/dataplane.ts';
-import type { Family, IpAddress } from '../model/address.ts';
-import { familyOf } from '../model/address.ts';
+import type { DestinationKey, Forwarding, KernelService, ServiceKey, ServiceMatch } from '../../ipvs/dataplane.ts';
+import { destinationKeyOf, serviceKeyOf } from '../../ipvs/dataplane.ts';
+import type { Family, IpAddress } from '../../model/address.ts';
+import { familyOf } from '../../model/address.ts';
 import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { countPorts, eachPort } from './port-ranges.ts';

@@ -1,6 +1,6 @@
-import { serviceKeyOf } from '../ipvs/dataplane.ts';
-import type { ServiceKey } from '../ipvs/dataplane.ts';
-import type { CheckDefinition } from '../model/check-definition.ts';
+import { serviceKeyOf } from '../../ipvs/dataplane.ts';
+import type { ServiceKey } from '../../ipvs/dataplane.ts';
+import type { CheckDefinition } from '../../model/check-definition.ts';
 import type { Desired, DesiredReal, DesiredService, DesiredVip, Drain } from './desired-state.ts';
 import { mapNamed, named } from './desired-state.ts';
 import { matchesOf } from './expansion.ts';

@@ -1,5 +1,5 @@
-import type { DataplaneState, DestinationKey } from '../ipvs/dataplane.ts';
-import type { AdminState } from '../model/records/service.ts';
+import type { DataplaneState, DestinationKey } from '../../ipvs/dataplane.ts';
+import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService, Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { describeDrain } from './drains.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { WantedCheck } from '../checks/port.ts';
-import type { CheckDefinition } from '../model/check-definition.ts';
+import type { WantedCheck } from '../../checks/port.ts';
+import type { CheckDefinition } from '../../model/check-definition.ts';
 import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { definitionPort, probePortOf } from './probe-port.ts';

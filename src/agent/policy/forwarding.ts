@@ -1,6 +1,6 @@
-import type { Forwarding } from '../ipvs/dataplane.ts';
-import type { Forward } from '../model/records/service.ts';
-import type { FieldProblem } from '../model/validate.ts';
+import type { Forwarding } from '../../ipvs/dataplane.ts';
+import type { Forward } from '../../model/records/service.ts';
+import type { FieldProblem } from '../../model/validate.ts';
 import { finding, findingInWords } from './findings.ts';
 
 export function forwardingOf(forward: Forward): Forwarding {

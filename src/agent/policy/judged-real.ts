@@ -1,5 +1,5 @@
-import type { Verdict } from '../checks/port.ts';
-import type { AdminState } from '../model/records/service.ts';
+import type { Verdict } from '../../checks/port.ts';
+import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';
 import type { ActiveDrains } from './drains.ts';
 import { describeDrain } from './drains.ts';

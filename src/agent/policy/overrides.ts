@@ -1,6 +1,6 @@
-import { nearestName } from '../model/names.ts';
-import type { Problem } from '../model/problem.ts';
-import type { RecordSet } from '../model/record-set.ts';
+import { nearestName } from '../../model/names.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { RecordSet } from '../../model/record-set.ts';
 import type { DesiredAgent } from './desired-state.ts';
 import { findingInWords } from './findings.ts';
 
