@@ -25,6 +25,7 @@ export class BgpSpeaker implements Speaker {
   /** Monotonic; until then routers may hold the routes of the speaker that ran before us. */
   #restartingUntil: number | null = null;
   #released = false;
+  #pokePending = false;
   #stopped: Promise<void> | null = null;
 
   constructor(deps: SessionDeps) {
@@ -142,8 +143,14 @@ export class BgpSpeaker implements Speaker {
     });
   }
 
+  /** Never from within a session's step, so that a listener may call us back; and a burst of changes pokes once. */
   #changed(): void {
-    for (const poke of this.#listeners) poke();
+    if (this.#pokePending) return;
+    this.#pokePending = true;
+    this.#deps.defer(() => {
+      this.#pokePending = false;
+      for (const poke of this.#listeners) poke();
+    });
   }
 }
 
