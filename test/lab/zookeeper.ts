@@ -137,6 +137,7 @@ export class ZookeeperEnsemble {
   readonly #folder: string;
   readonly #onExit = (): void => {
     for (const member of this.members) if (member.running) process.kill(member.pid, 'SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
   };
 
   private constructor(members: readonly ZookeeperMember[], folder: string) {
