@@ -71,6 +71,8 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
     const { address } = await api.start();
     return ok({ agent, api: { address, stop: () => api.stop() } });
   } catch (error) {
+    // The parts have threads, which would keep the process alive.
+    await agent.stop({ kind: 'restart' });
     return err(asCodedError(error, 'API_LISTEN'));
   }
 }

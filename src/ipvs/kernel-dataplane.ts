@@ -25,7 +25,7 @@ import type { OpenTransport } from './netlink/transport.ts';
 import { readDestination, readService } from './replies.ts';
 import type { DumpedService } from './replies.ts';
 import { ReportBuilder } from './report.ts';
-import { destinationsRequest, requestFor, servicesRequest } from './requests.ts';
+import { IpvsRequests } from './requests.ts';
 
 export interface KernelDataplaneDeps {
   readonly open: OpenTransport;
@@ -42,7 +42,8 @@ export class KernelDataplane implements Dataplane {
   readonly #client: NetlinkClient;
   readonly #log: Log;
   readonly #loadModule: ModuleLoader;
-  #familyId: number | null = null;
+  /** Null until the family is resolved. */
+  #requests: IpvsRequests | null = null;
   #moduleWanted = true;
 
   constructor(deps: KernelDataplaneDeps) {
@@ -59,8 +60,8 @@ export class KernelDataplane implements Dataplane {
   async read(): Promise<Result<DataplaneState, CodedError>> {
     const state = await this.#readAll();
     // The number of the family changes when the module is loaded anew: then ask for it again, once.
-    if (state.ok || errnoOf(state.error) !== 'ENOENT' || this.#familyId === null) return state;
-    this.#familyId = null;
+    if (state.ok || errnoOf(state.error) !== 'ENOENT' || this.#requests === null) return state;
+    this.#requests = null;
     return this.#readAll();
   }
 
@@ -68,9 +69,9 @@ export class KernelDataplane implements Dataplane {
     const report = new ReportBuilder();
     const sendable = report.screened(ops);
     if (sendable.length === 0) return report.finish();
-    const family = await this.#family();
-    if (!family.ok) return report.finish(family.error);
-    const { answers, lost } = await this.#client.request(sendable.map((op) => requestFor(op, family.value)));
+    const requests = await this.#resolved();
+    if (!requests.ok) return report.finish(requests.error);
+    const { answers, lost } = await this.#client.request(sendable.map((op) => requests.value.carryOut(op)));
     for (const [index, op] of sendable.entries()) {
       const answer = answers[index];
       if (answer === undefined) break;
@@ -85,13 +86,13 @@ export class KernelDataplane implements Dataplane {
   }
 
   async #readAll(): Promise<Result<DataplaneState, CodedError>> {
-    const family = await this.#family();
-    if (!family.ok) return family;
-    const services = await this.#client.dump(servicesRequest(family.value), ({ payload }) => readService(payload));
+    const requests = await this.#resolved();
+    if (!requests.ok) return requests;
+    const services = await this.#client.dump(requests.value.services(), ({ payload }) => readService(payload));
     if (!services.ok) return services;
     const state = new Map<ServiceKey, ActualService>();
     for (const dumped of this.#known(services.value, 'services of a kind that vipkeeper does not know')) {
-      const actual = await this.#readDestinations(dumped, family.value);
+      const actual = await this.#readDestinations(dumped, requests.value);
       if (!actual.ok) return actual;
       state.set(serviceKeyOf(dumped.service.match), actual.value);
     }
@@ -99,9 +100,9 @@ export class KernelDataplane implements Dataplane {
   }
 
   /** One dump: the kernel takes the next on this socket only once this one is read to its end. */
-  async #readDestinations(dumped: DumpedService, familyId: number): Promise<Result<ActualService, CodedError>> {
+  async #readDestinations(dumped: DumpedService, requests: IpvsRequests): Promise<Result<ActualService, CodedError>> {
     const { match } = dumped.service;
-    const found = await this.#client.dump(destinationsRequest(match, familyId), ({ payload }) =>
+    const found = await this.#client.dump(requests.destinationsOf(match), ({ payload }) =>
       readDestination(payload, match.family),
     );
     if (!found.ok) return found;
@@ -119,8 +120,8 @@ export class KernelDataplane implements Dataplane {
     return known;
   }
 
-  async #family(): Promise<Result<number, CodedError>> {
-    if (this.#familyId !== null) return ok(this.#familyId);
+  async #resolved(): Promise<Result<IpvsRequests, CodedError>> {
+    if (this.#requests !== null) return ok(this.#requests);
     let answer = await resolveFamily(this.#client, IPVS_FAMILY);
     if (!answer.ok && errnoOf(answer.error) === 'ENOENT' && this.#moduleWanted) {
       this.#moduleWanted = false;
@@ -128,8 +129,8 @@ export class KernelDataplane implements Dataplane {
       answer = await resolveFamily(this.#client, IPVS_FAMILY);
     }
     if (answer.ok && answer.value !== null) {
-      this.#familyId = answer.value;
-      return ok(answer.value);
+      this.#requests = new IpvsRequests(answer.value);
+      return ok(this.#requests);
     }
     if (!answer.ok && errnoOf(answer.error) !== 'ENOENT') return answer;
     const text = 'the kernel does not know IPVS: `modprobe ip_vs` on the host, or choose another dataplane';

@@ -1,4 +1,4 @@
-import type { ByteWriter } from '../core/bytes.ts';
+import { ByteWriter } from '../core/bytes.ts';
 import { assertNever } from '../core/result.ts';
 import { addressBytes, familyOf } from '../model/address.ts';
 import type { Family, IpAddress } from '../model/address.ts';
@@ -29,60 +29,71 @@ const COMMANDS = {
 /** Bits we own in the service's flags; the kernel keeps IP_VS_SVC_F_HASHED for itself. */
 const FLAG_MASK = wire.SVC_F_PERSISTENT | wire.SVC_F_ONEPACKET | wire.SVC_F_SCHED_MASK;
 
-/** @param familyId the message type that the controller told for IPVS */
-export function requestFor(op: DataplaneOp, familyId: number): NetlinkRequest {
-  return command(familyId, COMMANDS[op.kind], (writer) => {
-    switch (op.kind) {
-      case 'addService':
-      case 'editService':
-        writeTable(writer, wire.COMMAND, { service: wholeService(op.service) });
-        break;
-      case 'deleteService':
-        writeTable(writer, wire.COMMAND, { service: identity(op.match) });
-        break;
-      case 'addDestination':
-      case 'editDestination':
-        writeTable(writer, wire.COMMAND, {
-          service: identity(op.match),
-          destination: wholeDestination(op.destination),
-        });
-        break;
-      case 'deleteDestination':
-        writeTable(writer, wire.COMMAND, {
-          service: identity(op.match),
-          destination: {
-            family: wire.FAMILIES[familyOf(op.address)],
-            address: unionAddress(op.address),
-            port: op.port,
-          },
-        });
-        break;
-      default:
-        assertNever(op);
+/** Makes the requests to one kernel, for which the controller told `familyId` as the message type. */
+export class IpvsRequests {
+  readonly #familyId: number;
+  /** The last service as bytes: the operations of a plan come service by service. */
+  #identity: { readonly match: ServiceMatch; readonly bytes: Uint8Array } | null = null;
+
+  constructor(familyId: number) {
+    this.#familyId = familyId;
+  }
+
+  /** Dump of every service in this network namespace. */
+  services(): NetlinkRequest {
+    return this.#command(wire.IPVS_CMD.getService, () => undefined);
+  }
+
+  /** Dump of one service's destinations. */
+  destinationsOf(match: ServiceMatch): NetlinkRequest {
+    return this.#command(wire.IPVS_CMD.getDestination, (writer) => {
+      this.#writeIdentity(writer, match);
+    });
+  }
+
+  carryOut(op: DataplaneOp): NetlinkRequest {
+    return this.#command(COMMANDS[op.kind], (writer) => {
+      switch (op.kind) {
+        case 'addService':
+        case 'editService':
+          writeTable(writer, wire.COMMAND, { service: wholeService(op.service) });
+          break;
+        case 'deleteService':
+          this.#writeIdentity(writer, op.match);
+          break;
+        case 'addDestination':
+        case 'editDestination':
+          this.#writeIdentity(writer, op.match);
+          writeTable(writer, wire.COMMAND, { destination: wholeDestination(op.destination) });
+          break;
+        case 'deleteDestination':
+          this.#writeIdentity(writer, op.match);
+          writeTable(writer, wire.COMMAND, { destination: destinationIdentity(op) });
+          break;
+        default:
+          assertNever(op);
+      }
+    });
+  }
+
+  #command(number: number, writeAttributes: (writer: ByteWriter) => void): NetlinkRequest {
+    return {
+      type: this.#familyId,
+      writePayload: (writer) => {
+        writeGenericHeader(writer, number, wire.IPVS_VERSION);
+        writeAttributes(writer);
+      },
+    };
+  }
+
+  #writeIdentity(writer: ByteWriter, match: ServiceMatch): void {
+    if (this.#identity?.match !== match) {
+      const own = new ByteWriter(64);
+      writeTable(own, wire.COMMAND, { service: identity(match) });
+      this.#identity = { match, bytes: own.finish() };
     }
-  });
-}
-
-/** Dump of every service in this network namespace. */
-export function servicesRequest(familyId: number): NetlinkRequest {
-  return command(familyId, wire.IPVS_CMD.getService, () => undefined);
-}
-
-/** Dump of one service's destinations. */
-export function destinationsRequest(match: ServiceMatch, familyId: number): NetlinkRequest {
-  return command(familyId, wire.IPVS_CMD.getDestination, (writer) => {
-    writeTable(writer, wire.COMMAND, { service: identity(match) });
-  });
-}
-
-function command(familyId: number, number: number, writeAttributes: (writer: ByteWriter) => void): NetlinkRequest {
-  return {
-    type: familyId,
-    writePayload: (writer) => {
-      writeGenericHeader(writer, number, wire.IPVS_VERSION);
-      writeAttributes(writer);
-    },
-  };
+    writer.bytes(this.#identity.bytes);
+  }
 }
 
 function identity(match: ServiceMatch): ServiceAttributes {
@@ -112,12 +123,14 @@ function wholeService(service: KernelService): ServiceAttributes {
   };
 }
 
+function destinationIdentity({ address, port }: Pick<KernelDestination, 'address' | 'port'>): DestinationAttributes {
+  return { family: wire.FAMILIES[familyOf(address)], address: unionAddress(address), port };
+}
+
 function wholeDestination(destination: KernelDestination): DestinationAttributes {
   const { forwarding } = destination;
   return {
-    family: wire.FAMILIES[familyOf(destination.address)],
-    address: unionAddress(destination.address),
-    port: destination.port,
+    ...destinationIdentity(destination),
     forwarding: wire.METHODS[forwarding.method],
     weight: destination.weight,
     upperThreshold: destination.upperThreshold,

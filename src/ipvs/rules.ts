@@ -1,5 +1,5 @@
 import { addressBytes, familyOf } from '../model/address.ts';
-import type { Family, IpAddress } from '../model/address.ts';
+import type { IpAddress } from '../model/address.ts';
 import { NAME_MAX_LENGTH } from './attributes.ts';
 import { matchOf } from './dataplane.ts';
 import type { DataplaneOp, KernelDestination, KernelService, ServiceMatch } from './dataplane.ts';
@@ -105,10 +105,12 @@ function destinationRule(match: ServiceMatch, destination: KernelDestination): B
  * this host's own, which nobody wants as a real).
  */
 function isUnicast(address: IpAddress): boolean {
+  if (familyOf(address) === 'ipv4') {
+    const first = Number.parseInt(address, 10);
+    return first !== 0 && first < 224;
+  }
   const bytes = addressBytes(address);
   const [first = 0, second = 0] = bytes;
-  const family: Family = familyOf(address);
-  if (family === 'ipv4') return first !== 0 && first < 224;
   const linkLocal = first === 0xfe && (second & 0xc0) === 0x80;
   return first !== 0xff && !linkLocal && bytes.some((byte) => byte !== 0);
 }

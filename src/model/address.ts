@@ -53,7 +53,29 @@ export function isHostAddress(address: IpAddress): boolean {
 
 /** 4 or 16 bytes in network order. */
 export function addressBytes(address: IpAddress): Uint8Array {
-  return Uint8Array.from(ipaddr.parse(address).toByteArray());
+  if (address.includes(':')) return Uint8Array.from(ipaddr.parse(address).toByteArray());
+  return quadBytes(address);
+}
+
+const DOT = 46;
+const ZERO = 48;
+
+/** Plans of 10,000 reals come through here, and a dotted quad in canonical form needs no parser. */
+function quadBytes(quad: string): Uint8Array {
+  const bytes = new Uint8Array(4);
+  let at = 0;
+  let value = 0;
+  for (let index = 0; index < quad.length; index++) {
+    const code = quad.charCodeAt(index);
+    if (code === DOT) {
+      bytes[at++] = value;
+      value = 0;
+    } else {
+      value = value * 10 + code - ZERO;
+    }
+  }
+  bytes[at] = value;
+  return bytes;
 }
 
 /** @throws RangeError unless 4 or 16 bytes are given */

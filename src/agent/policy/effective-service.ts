@@ -1,4 +1,4 @@
-import type { DataplaneState, DestinationKey } from '../../ipvs/dataplane.ts';
+import type { ActualDestination, DataplaneState, DestinationKey } from '../../ipvs/dataplane.ts';
 import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService, Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
@@ -29,7 +29,7 @@ export interface ServiceDecision {
 /** What one real gets in every kernel service of its service. */
 interface Share {
   readonly judged: JudgedReal;
-  /** null = what the kernel has, 0 if it has none. */
+  /** null = what the kernel has, or else the configured one. */
   readonly weight: number | null;
   /** The largest weight that it has in the kernel now. */
   readonly inKernel: number;
@@ -52,7 +52,7 @@ export function decideService(
   const weights = new KernelWeights(prepared, input.actual);
   const judged = prepared.reals.map((one) => {
     const memory = before === null ? undefined : named(before.reals, one.memoryKey);
-    return judgeReal(service, one, memory ?? null, () => (weights.of(one.real.name) ?? 0) > 0, input);
+    return judgeReal(service, one, memory ?? null, () => weights.of(one.real.name), input);
   });
   const enabled = judged.filter((one) => one.state === 'enabled');
   const quorumBefore = before === null ? null : { state: before.quorum, since: before.quorumSince };
@@ -61,7 +61,8 @@ export function decideService(
   const waiting = enabled.some(({ undecided, good, real }) => undecided && !good && real.weight > 0);
   const lost = state === 'enabled' && quorum.state === 'lost';
   // Before the first verdicts a lost quorum proves nothing, so the sorry server waits for them.
-  const sorry = service.sorry !== null && lost && (!waiting || before?.sorry === true);
+  const hadTraffic = before?.sorry ?? sorryHasTraffic(prepared, input.actual);
+  const sorry = service.sorry !== null && lost && (!waiting || hadTraffic);
   const kept = keptByFloor(service.health.floor, enabled.filter(({ real }) => real.weight > 0).map(candidateOf));
   const shares = judged.map((one) => shareOf(one, service, kept.has(one.real.name), sorry, weights, input));
   const byName = new Map(shares.map((share) => [share.judged.real.name, share]));
@@ -119,8 +120,9 @@ class KernelWeights {
     this.#actual = actual;
   }
 
-  /** undefined = the kernel does not have it. */
-  of(real: string): number | undefined {
+  /** undefined = the kernel does not have it; null = it could not be read. */
+  of(real: string): number | undefined | null {
+    if (this.#actual === null) return null;
     this.#weights ??= this.#look();
     return this.#weights.get(real);
   }
@@ -137,6 +139,14 @@ class KernelWeights {
     }
     return weights;
   }
+}
+
+/** After a restart that knows nothing: the sorry server, unless it is one of the reals, has a weight in the kernel. */
+function sorryHasTraffic({ kernel }: PreparedService, actual: DataplaneState | null): boolean {
+  return kernel.some(({ key, sorry, destinations }) => {
+    if (sorry === null || destinations.some((destination) => destination.key === sorry.key)) return false;
+    return (actual?.get(key)?.destinations.get(sorry.key)?.destination.weight ?? 0) > 0;
+  });
 }
 
 function candidateOf({ real, good, decided, decidedSince, before }: JudgedReal) {
@@ -166,10 +176,12 @@ function shareOf(
   if (real.weight === 0) return { ...out, reason: 'its weight is 0' };
   if (sorry) return { ...out, reason: 'the quorum is lost: the sorry server has the traffic' };
   if (kept) return { ...out, weight: real.weight, kept: true, reason: `kept by the floor, though ${verdict.cause}` };
-  if (undecided && service.health.initial === 'unknown') {
-    const inKernel = weights.of(real.name);
-    if (inKernel === undefined) return { ...out, removal, weight: null, reason: `no verdict yet: ${verdict.cause}` };
-    return { ...out, weight: null, inKernel, reason: `no verdict yet: weight ${inKernel} stays as the kernel has it` };
+  if (undecided) {
+    const known = weights.of(real.name) ?? undefined;
+    const inKernel = known ?? 0;
+    const why = `no verdict yet: ${verdict.cause}`;
+    if (!good) return { ...out, removal: known === undefined ? removal : null, reason: why };
+    if (inKernel > 0) return { ...out, weight: null, inKernel, reason: `${why}; weight ${inKernel} stays as it is` };
   }
   const wasIn = before === null ? (weights.of(real.name) ?? 0) > 0 : before.inPool;
   const rampStart = wasIn ? (before?.rampStart ?? null) : input.monotonic;
@@ -208,11 +220,17 @@ function wantedService(
       out.set(destination.key, share.removal);
       continue;
     }
-    const weight = share.weight ?? there?.get(destination.key)?.destination.weight ?? 0;
+    const weight = share.weight ?? weightAsItIs(there?.get(destination.key), share.judged.real);
     destinations.set(destination.key, wantedDestination(destination, weight, share.judged.real));
   }
   if (expanded.sorry !== null) placeSorry(expanded.sorry, sorry, destinations, out);
   return { key: expanded.key, service: service.name, kernel: expanded.kernel, destinations, out, pending: waiting };
+}
+
+/** What the kernel has; where it has none, as under a kernel service that is new, what the record says. */
+function weightAsItIs(there: ActualDestination | undefined, real: DesiredReal): number {
+  const weight = there?.destination.weight ?? 0;
+  return weight > 0 ? weight : real.weight;
 }
 
 function wantedDestination(
@@ -266,9 +284,9 @@ function memoryOf(shares: readonly Share[], before: Named<RealMemory>): Named<Re
   let changed = false;
   for (const { judged, weight, inKernel, kept, rampStart } of shares) {
     if (judged.state === 'disabled') continue;
-    const { decided, decidedSince: since, verdict, before: old } = judged;
+    const { decided, decidedSince: since, presumed, verdict, before: old } = judged;
     const cause = verdict.state === 'unknown' ? (old?.cause ?? verdict.cause) : verdict.cause;
-    const next = { decided, since, cause, inPool: (weight ?? inKernel) > 0, kept, rampStart };
+    const next = { decided, since, cause, presumed, inPool: (weight ?? inKernel) > 0, kept, rampStart };
     const same = old !== null && sameMemory(old, next);
     changed ||= !same;
     memory.push([judged.memoryKey, same ? old : next]);
@@ -282,6 +300,7 @@ function sameMemory(a: RealMemory, b: RealMemory): boolean {
     a.decided === b.decided &&
     a.since === b.since &&
     a.cause === b.cause &&
+    a.presumed === b.presumed &&
     a.inPool === b.inPool &&
     a.kept === b.kept &&
     a.rampStart === b.rampStart

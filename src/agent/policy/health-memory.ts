@@ -28,6 +28,8 @@ export interface RealMemory {
   /** Wall-clock milliseconds since when, and why. */
   readonly since: number;
   readonly cause: string;
+  /** Before its first verdict: taken for up. null = not settled yet, because the kernel could not be read. */
+  readonly presumed: boolean | null;
   /** It takes traffic, whatever the reason. */
   readonly inPool: boolean;
   /** The floor holds it. */

@@ -22,6 +22,8 @@ export interface JudgedReal {
   readonly decidedSince: number;
   /** Without a verdict so far, so what counts is what the policy or the kernel says. */
   readonly undecided: boolean;
+  /** See RealMemory. */
+  readonly presumed: boolean | null;
   /** It may take traffic: up, or presumed to be. */
   readonly good: boolean;
   readonly before: RealMemory | null;
@@ -34,12 +36,16 @@ export interface JudgeInput {
   readonly now: number;
 }
 
-/** @param inKernel whether it has a weight in the kernel now, under some kernel service */
+/**
+ * Before its first verdict, a real that the kernel has is what it is there, so that a restart which knows nothing
+ * changes nothing; any other is what the policy says.
+ * @param kernelWeight its largest weight in the kernel; undefined = not there; null = the kernel could not be read
+ */
 export function judgeReal(
   service: DesiredService,
   prepared: PreparedReal,
   before: RealMemory | null,
-  inKernel: () => boolean,
+  kernelWeight: () => number | undefined | null,
   input: JudgeInput,
 ): JudgedReal {
   const { real, target, memoryKey } = prepared;
@@ -47,16 +53,22 @@ export function judgeReal(
   const since = before?.since ?? input.now;
   if (state === 'disabled') {
     const verdict = unknown('disabled: not checked', since);
-    const judged = { decided: null, decidedSince: since, undecided: false, good: false, before };
+    const judged = { decided: null, decidedSince: since, undecided: false, presumed: null, good: false, before };
     return { real, target, memoryKey, state, stateReason, verdict, ...judged };
   }
   const verdict = verdictOf(prepared, since, input);
   const isNews = verdict.state !== 'unknown';
   const decided = verdict.state === 'unknown' ? (before?.decided ?? null) : verdict.state;
   const undecided = decided === null;
-  const good = undecided ? service.health.initial === 'up' || inKernel() : decided === 'up';
-  const decidedSince = isNews ? verdict.since : since;
-  return { real, target, memoryKey, state, stateReason, verdict, decided, decidedSince, undecided, good, before };
+  const presumed = undecided ? (before?.presumed ?? presume(kernelWeight(), service)) : null;
+  const good = undecided ? (presumed ?? service.health.initial === 'up') : decided === 'up';
+  const judged = { decided, decidedSince: isNews ? verdict.since : since, undecided, presumed, good, before };
+  return { real, target, memoryKey, state, stateReason, verdict, ...judged };
+}
+
+function presume(kernelWeight: number | undefined | null, service: DesiredService): boolean | null {
+  if (kernelWeight === null) return null;
+  return kernelWeight === undefined ? service.health.initial === 'up' : kernelWeight > 0;
 }
 
 function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts }: JudgeInput): Verdict {

@@ -2,7 +2,7 @@ import { DecodeError } from '../../core/bytes.ts';
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
 import { assertNever } from '../../core/result.ts';
 import { NLA_F_NESTED } from './constants.ts';
-import { readAttributes, readString, writeAttribute } from './message.ts';
+import { beginAttribute, endAttribute, readAttributes, readString } from './message.ts';
 
 /*
  * Attributes declared as data. A table names each attribute once, with its number, type and byte order; the static
@@ -45,16 +45,41 @@ type ValueOf<S extends AttributeSpec> = S extends { readonly type: 'nested'; rea
 /** What a set of attributes holds: each may be absent. */
 export type AttributeValues<T extends AttributeTable> = { readonly [K in keyof T]?: ValueOf<T[K]> };
 
+/** What is worked out of a table once, on its first use. */
+interface Prepared {
+  readonly inOrder: readonly PreparedAttribute[];
+  readonly byId: ReadonlyMap<number, PreparedAttribute>;
+}
+
+interface PreparedAttribute {
+  readonly name: string;
+  readonly spec: AttributeSpec;
+  /** nla_type with its flags. */
+  readonly wireType: number;
+}
+
+const preparedTables = new WeakMap<AttributeTable, Prepared>();
+
+function prepared(table: AttributeTable): Prepared {
+  const known = preparedTables.get(table);
+  if (known !== undefined) return known;
+  const inOrder = Object.entries(table).map(([name, spec]) => {
+    return { name, spec, wireType: spec.type === 'nested' ? spec.id | NLA_F_NESTED : spec.id };
+  });
+  const made = { inOrder, byId: new Map(inOrder.map((each) => [each.spec.id, each])) };
+  preparedTables.set(table, made);
+  return made;
+}
+
 /** Writes the values in the table's order; what is absent is left out. */
 export function writeTable<T extends AttributeTable>(writer: ByteWriter, table: T, values: AttributeValues<T>): void {
   const given: Readonly<Record<string, unknown>> = values;
-  for (const [name, spec] of Object.entries(table)) {
+  for (const { name, spec, wireType } of prepared(table).inOrder) {
     const value = given[name];
     if (value === undefined) continue;
-    const type = spec.type === 'nested' ? spec.id | NLA_F_NESTED : spec.id;
-    writeAttribute(writer, type, (target) => {
-      writeValue(target, spec, value);
-    });
+    const start = beginAttribute(writer, wireType);
+    writeValue(writer, spec, value);
+    endAttribute(writer, start);
   }
 }
 
@@ -97,33 +122,21 @@ function writeValue(writer: ByteWriter, spec: AttributeSpec, value: unknown): vo
   }
 }
 
-type SpecsById = ReadonlyMap<number, readonly [name: string, spec: AttributeSpec]>;
-const indexes = new WeakMap<AttributeTable, SpecsById>();
-
 /**
  * Reads attributes up to the fence. Numbers that the table lacks are skipped: newer kernels say more. A value of the
  * wrong size is an error.
  * @throws DecodeError
  */
 export function readTable<T extends AttributeTable>(reader: ByteReader, table: T): AttributeValues<T> {
-  const specs = indexOf(table);
+  const { byId } = prepared(table);
   const found: Record<string, unknown> = {};
   for (const { id, value } of readAttributes(reader)) {
-    const entry = specs.get(id);
-    if (entry === undefined) continue;
-    const [name, spec] = entry;
-    found[name] = readValue(value, spec);
-    value.expectEnd(name);
+    const known = byId.get(id);
+    if (known === undefined) continue;
+    found[known.name] = readValue(value, known.spec);
+    value.expectEnd(known.name);
   }
   return found as AttributeValues<T>;
-}
-
-function indexOf(table: AttributeTable): SpecsById {
-  const known = indexes.get(table);
-  if (known !== undefined) return known;
-  const index = new Map(Object.entries(table).map(([name, spec]) => [spec.id, [name, spec] as const]));
-  indexes.set(table, index);
-  return index;
 }
 
 function readValue(value: ByteReader, spec: AttributeSpec): unknown {

@@ -38,11 +38,7 @@ export function writeMessage(writer: ByteWriter, request: NetlinkRequest, flags:
     .u32le(0);
   request.writePayload(writer);
   writer.patchU32le(start, writer.length - start);
-  writePadding(writer, writer.length - start);
-}
-
-export function writePadding(writer: ByteWriter, written: number): void {
-  writer.zeros(padding(written));
+  writer.zeros(padding(writer.length - start));
 }
 
 /**
@@ -129,15 +125,20 @@ export function* readAttributes(reader: ByteReader): Generator<RawAttribute, voi
   }
 }
 
-/** Writes one attribute: header, what `writeValue` writes, padding. */
-export function writeAttribute(writer: ByteWriter, type: number, writeValue: (writer: ByteWriter) => void): void {
+/** Opens an attribute; its value is what is written until `endAttribute`. */
+export function beginAttribute(writer: ByteWriter, type: number): number {
   const start = writer.length;
   writer.u16le(0).u16le(type);
-  writeValue(writer);
+  return start;
+}
+
+/** @throws RangeError when the value does not fit the attribute's length field */
+export function endAttribute(writer: ByteWriter, start: number): void {
   const length = writer.length - start;
   if (length > 0xffff) throw new RangeError(`an attribute of ${length} bytes does not fit its length field`);
   writer.patchU16le(start, length);
-  writePadding(writer, length);
+  const missing = padding(length);
+  if (missing > 0) writer.zeros(missing);
 }
 
 /** Text that ends at a NUL or at the fence. */

@@ -82,10 +82,48 @@ describe('a restart that knows nothing', () => {
     expect(decisions.service().quorum.state).toBe('held');
     expect(decisions.real('a')).toMatchObject({
       weight: 7,
-      reason: 'no verdict yet: weight 7 stays as the kernel has it',
+      reason: 'no verdict yet: ok: not checked yet; weight 7 stays as it is',
     });
     decisions.decide(web(), { [A]: 'up', [B]: 'up', [C]: 'down' });
     expect(decisions.weights()).toBe('10.0.0.1|80 10, 10.0.0.2|80 10, 10.0.0.3|80 0');
+  });
+
+  it('writes nothing, whatever the policy and whoever has the traffic', () => {
+    const sorry = { address: '10.9.9.9' as IpAddress, port: null, forwarding: { method: 'nat' } as const };
+    const trusting = web([a, b], { ...health({ initial: 'up', whenDown: 'remove' }), sorry });
+    for (const weights of [
+      { '10.0.0.1|80': 0, '10.0.0.2|80': 0, '10.9.9.9|80': 1 },
+      { '10.0.0.1|80': 3, '10.0.0.2|80': 0 },
+    ]) {
+      const decisions = new Decisions();
+      decisions.actual = inKernel(weights);
+      decisions.decide(trusting);
+      expect(decisions.weights()).toBe(
+        Object.entries(weights)
+          .map((entry) => entry.join(' '))
+          .join(', '),
+      );
+    }
+  });
+
+  it('settles on nothing while the kernel cannot be read', () => {
+    const decisions = new Decisions();
+    decisions.decide(web([a]));
+    decisions.actual = inKernel({ '10.0.0.1|80': 7 });
+    decisions.decide(web([a]));
+    expect(decisions.weights()).toBe('10.0.0.1|80 7');
+  });
+
+  it('brings back by the policy what is drained and undrained before its verdict', () => {
+    const decisions = new Decisions();
+    decisions.actual = kernelState({});
+    const trusting = health({ initial: 'up' });
+    decisions.decide(web([a], trusting));
+    decisions.actual = inKernel({ '10.0.0.1|80': 10 });
+    decisions.decide(web([{ ...a, state: 'drain' }], trusting));
+    decisions.actual = inKernel({ '10.0.0.1|80': 0 });
+    decisions.decide(web([a], trusting));
+    expect(decisions.weights()).toBe('10.0.0.1|80 10');
   });
 
   it('does not ramp up what was in', () => {

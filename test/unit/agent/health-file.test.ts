@@ -10,7 +10,15 @@ import { tempDir } from '../../fakes/temp-dir.ts';
 const START = Date.parse('2026-01-01T00:00:00Z');
 
 function health(rampStart: number | null = null): SavedHealth {
-  const a = { decided: 'up', since: START, cause: '200', inPool: true, kept: false, rampStart } as const;
+  const a = {
+    decided: 'up',
+    since: START,
+    cause: '200',
+    presumed: null,
+    inPool: true,
+    kept: false,
+    rampStart,
+  } as const;
   const web = {
     kernelKey: null,
     quorum: 'held',

@@ -1,0 +1,148 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { SCHEDULERS } from '../test/lab/kernel-modules.ts';
+import { hostHasIpvs } from '../test/lab/kernel.ts';
+import { labCache, requireParts } from '../test/lab/parts.ts';
+import type { Measured } from './kit/ipvs/inside.ts';
+import { runInGuest } from './kit/guest.ts';
+import { type Bench, exactly, ratioAtMost, type Reporter } from './kit/report.ts';
+
+/*
+ * The netlink dataplane against `ipvsadm --restore`, on a kernel of this machine's own if that has IPVS, else in a
+ * machine in software whose clock counts instructions. Never in User-Mode Linux, where a system call costs many times
+ * what it does on a CPU.
+ */
+
+const REPOSITORY = resolve(import.meta.dirname, '..');
+const PEER = 'ipvsadm --restore';
+
+export const bench: Bench = {
+  about: 'IPVS: 10,000 reals, a start with nothing to do, and one edit, against ipvsadm',
+  async run(report) {
+    const measured = await measure(report);
+    const ipvsadm = median(measured.ipvsadmMs);
+    report.note(`ipvsadm --restore: ${spread(measured.ipvsadmMs)} ms; apply: ${spread(measured.applyMs)} ms`);
+    report.figure({
+      figure: 'ipvs: 10,000 reals on an empty kernel, apply to last ACK',
+      value: median(measured.applyMs),
+      unit: 'ms',
+      peer: { name: PEER, value: ipvsadm },
+      goal: ratioAtMost(0.65),
+    });
+    report.figure({
+      figure: 'ipvs: longest stall of the event loop meanwhile',
+      value: median(measured.stallMs),
+      unit: 'ms',
+      peer: null,
+      goal: null,
+    });
+    report.figure({
+      figure: 'ipvs: messages that write, in a start with everything right',
+      value: measured.start.writes,
+      unit: 'messages',
+      peer: null,
+      goal: exactly(0),
+    });
+    report.figure({
+      figure: 'ipvs: readings of the table, in a start with everything right',
+      value: measured.start.readings,
+      unit: 'readings',
+      peer: null,
+      goal: exactly(1),
+    });
+    report.figure({
+      figure: 'ipvs: one reading of 10,000 reals',
+      value: measured.start.readMs,
+      unit: 'ms',
+      peer: { name: PEER, value: ipvsadm },
+      goal: null,
+    });
+    report.figure({
+      figure: 'ipvs: a verifying pass, reading and plan',
+      value: median(measured.verifyMs),
+      unit: 'ms',
+      peer: { name: PEER, value: ipvsadm },
+      goal: null,
+    });
+    report.figure({
+      figure: 'ipvs: messages for one weight edit',
+      value: measured.edit.messages,
+      unit: 'messages',
+      peer: null,
+      goal: exactly(1),
+    });
+    report.figure({
+      figure: 'ipvs: dumps for one weight edit',
+      value: measured.edit.dumps,
+      unit: 'dumps',
+      peer: null,
+      goal: exactly(0),
+    });
+    report.figure({
+      figure: 'ipvs: one weight edit among 10,000 reals, plan to ACK',
+      value: median(measured.edit.ms),
+      unit: 'ms',
+      peer: { name: PEER, value: ipvsadm },
+      goal: null,
+    });
+  },
+};
+
+async function measure(report: Reporter): Promise<Measured> {
+  if (process.getuid?.() !== 0) throw new Error('network namespaces and IPVS need root: try sudo');
+  const folder = compiled();
+  try {
+    const command = [process.execPath, join(folder, 'bench/kit/ipvs/inside.js')];
+    if (hostHasIpvs()) {
+      report.note("on this machine's own kernel");
+      const parts = await requireParts(['ipvsadm']);
+      const [file = '', ...args] = command;
+      const run = spawnSync(file, args, { env: parts.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+      if (run.status !== 0) throw new Error(`the measurement ended with status ${run.status ?? 'none'}`);
+      return JSON.parse(run.stdout) as Measured;
+    }
+    report.note('no IPVS in this kernel: in a machine in software, whose clock counts instructions (some minutes)');
+    const end = await runInGuest({
+      command,
+      modules: ['ip_vs', ...SCHEDULERS.map((name) => `ip_vs_${name}`)],
+      memoryMb: 2_048,
+      timeoutSeconds: 1_200,
+    });
+    if (end.status !== 0) throw new Error(`the measurement ended with status ${end.status}: ${end.stdout}`);
+    return JSON.parse(end.stdout) as Measured;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The program as JavaScript: in the guest, a loader that compiles would take longer than the measurement. */
+function compiled(): string {
+  mkdirSync(join(labCache(), 'runs'), { recursive: true });
+  const folder = mkdtempSync(join(labCache(), 'runs', 'bench-'));
+  const config = {
+    extends: join(REPOSITORY, 'tsconfig.json'),
+    compilerOptions: {
+      noEmit: false,
+      outDir: folder,
+      rootDir: REPOSITORY,
+      typeRoots: [join(REPOSITORY, 'node_modules/@types')],
+    },
+    include: [join(REPOSITORY, 'bench/kit/ipvs/inside.ts')],
+  };
+  const file = join(folder, 'tsconfig.json');
+  writeFileSync(file, JSON.stringify(config));
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  const tsc = join(REPOSITORY, 'node_modules/typescript/bin/tsc');
+  const run = spawnSync(process.execPath, [tsc, '-p', file], { encoding: 'utf8' });
+  if (run.status !== 0) throw new Error(`the benchmark does not compile:\n${run.stdout}`);
+  return folder;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function spread(values: readonly number[]): string {
+  return values.map((value) => value.toFixed(0)).join(', ');
+}
