@@ -53,7 +53,7 @@ describe('what the agent publishes', () => {
     if (key === undefined) throw new Error('there is no kernel service');
     const leaving = { key, destination: '10.0.0.9|80', service: 'web', real: 'old', weight: 0, since: 0, until: 1_000 };
     const { health } = publicationOf(statusView(), pass, [{ ...leaving, destination: '10.0.0.9|80' as never }]);
-    expect([...health.keys()]).toEqual(['web', 'mail']);
+    expect([...health.keys()]).toEqual(['mail', 'web']);
     expect(health.get('web')).toMatchObject({
       agent: 'lb1',
       quorum: 'held',
