@@ -9,6 +9,7 @@ import { keptByFloor } from './floor.ts';
 import type { RealMemory, ServiceMemory } from './health-memory.ts';
 import type { JudgeInput, JudgedReal } from './judged-real.ts';
 import { judgeReal } from './judged-real.ts';
+import { KernelWeights, sorryHasTraffic } from './kernel-weights.ts';
 import type { PreparedService } from './prepared.ts';
 import { judgeQuorum } from './quorum.ts';
 import { rampedWeight } from './ramp.ts';
@@ -107,46 +108,6 @@ function serviceState(
   if (drain !== undefined) return { state: 'drain', reason: describeDrain(drain) };
   if (service.state === 'drain') return { state: 'drain', reason: 'drained by its record' };
   return { state: 'enabled', reason: service.held ? 'its deletion is held' : 'enabled' };
-}
-
-/** The largest weight of each real in the kernel, over the kernel services of its service; looked up only if asked. */
-class KernelWeights {
-  readonly #prepared: PreparedService;
-  readonly #actual: DataplaneState | null;
-  #weights: Map<string, number> | null = null;
-
-  constructor(prepared: PreparedService, actual: DataplaneState | null) {
-    this.#prepared = prepared;
-    this.#actual = actual;
-  }
-
-  /** undefined = the kernel does not have it; null = it could not be read. */
-  of(real: string): number | undefined | null {
-    if (this.#actual === null) return null;
-    this.#weights ??= this.#look();
-    return this.#weights.get(real);
-  }
-
-  #look(): Map<string, number> {
-    const weights = new Map<string, number>();
-    for (const { key, destinations } of this.#prepared.kernel) {
-      const there = this.#actual?.get(key)?.destinations;
-      if (there === undefined) continue;
-      for (const { real, key: destinationKey } of destinations) {
-        const weight = there.get(destinationKey)?.destination.weight;
-        if (real !== null && weight !== undefined) weights.set(real, Math.max(weights.get(real) ?? 0, weight));
-      }
-    }
-    return weights;
-  }
-}
-
-/** After a restart that knows nothing: the sorry server, unless it is one of the reals, has a weight in the kernel. */
-function sorryHasTraffic({ kernel }: PreparedService, actual: DataplaneState | null): boolean {
-  return kernel.some(({ key, sorry, destinations }) => {
-    if (sorry === null || destinations.some((destination) => destination.key === sorry.key)) return false;
-    return (actual?.get(key)?.destinations.get(sorry.key)?.destination.weight ?? 0) > 0;
-  });
 }
 
 function candidateOf({ real, good, decided, decidedSince, before }: JudgedReal) {
