@@ -35,7 +35,7 @@ export function dataCentre(): TopologySpec {
 export const NAT_RETURN = [
   `ip route add default via ${lanAddress('lb1')} table 100`,
   `ip route add 10.1.0.0/24 dev lan table 100`,
-  `ip rule add ipproto tcp sport 8080 table 100`,
+  `ip rule add ipproto 6 sport 8080 table 100`,
 ].join('\n');
 
 /** BIRD on the router: host routes from the agents into the kernel, equal ones side by side (ECMP). */
