@@ -1,5 +1,7 @@
 import type { Clock, Log } from '../core/ports.ts';
 import type { InterfaceAddresses } from './addresses.ts';
+import { ForgettingDataplane } from './conntrack/forgetting-dataplane.ts';
+import { NetlinkConntrack } from './conntrack/netlink-conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
 import { NetlinkInterfaceAddresses } from './interface-addresses.ts';
 import { ipvsadmCommand } from './ipvsadm/command.ts';
@@ -9,7 +11,8 @@ import { modprobe } from './kernel-modules.ts';
 import { MemoryDataplane } from './memory-dataplane.ts';
 import { MemoryInterfaceAddresses } from './memory-interface-addresses.ts';
 import { chooseTransport } from './netlink/choose-transport.ts';
-import { NETLINK_GENERIC, NETLINK_ROUTE } from './netlink/constants.ts';
+import type { Transports } from './netlink/choose-transport.ts';
+import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink/constants.ts';
 
 export type DataplaneKind = 'ipvs' | 'ipvsadm' | 'memory';
 
@@ -23,13 +26,19 @@ export async function createDataplane(kind: DataplaneKind, deps: DataplaneDeps):
   switch (kind) {
     case 'ipvs': {
       const transports = await chooseTransport(deps);
-      return new KernelDataplane({ ...deps, open: transports.open(NETLINK_GENERIC), loadModule: modprobe(deps.log) });
+      const open = transports.open(NETLINK_GENERIC);
+      return forgetting(new KernelDataplane({ ...deps, open, loadModule: modprobe(deps.log) }), transports, deps);
     }
     case 'ipvsadm':
-      return new IpvsadmDataplane({ run: ipvsadmCommand(deps.clock) });
+      return forgetting(new IpvsadmDataplane({ run: ipvsadmCommand(deps.clock) }), await chooseTransport(deps), deps);
     case 'memory':
       return new MemoryDataplane();
   }
+}
+
+function forgetting(inner: Dataplane, transports: Transports, { clock, log }: DataplaneDeps): Dataplane {
+  const conntrack = new NetlinkConntrack({ open: transports.open(NETLINK_NETFILTER), clock });
+  return new ForgettingDataplane({ inner, conntrack, log });
 }
 
 /** The VIP addresses that go with a dataplane: a dry run leaves the host's interfaces alone as well. */

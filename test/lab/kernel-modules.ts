@@ -13,7 +13,16 @@ export const MODULES: readonly string[] = [
   ...SCHEDULERS.map((name) => `ip_vs_${name}`),
   ...['veth', 'dummy', 'tun', 'bridge', 'vrf', 'ipip', 'ip_gre', 'ip6_tunnel', 'ip6_gre', 'sit', 'fou', 'fou6'],
   // Debian's User-Mode Linux has nf_tables without its IPv4 and IPv6 families, so packets are marked by iptables-legacy.
-  ...['nf_conntrack', 'nf_nat', 'iptable_filter', 'iptable_nat', 'iptable_mangle', 'ip6table_filter'],
+  ...[
+    'nf_conntrack',
+    'nf_conntrack_netlink',
+    'af_packet',
+    'nf_nat',
+    'iptable_filter',
+    'iptable_nat',
+    'iptable_mangle',
+    'ip6table_filter',
+  ],
   ...['ip6table_nat', 'ip6table_mangle', 'xt_mark', 'xt_tcpudp', 'xt_multiport', 'xt_conntrack', 'xt_nat'],
   ...['xt_MASQUERADE', 'xt_comment', 'xt_statistic', 'xt_ipvs', 'xt_TCPMSS', 'xt_limit', 'ipt_REJECT', 'ip6t_REJECT'],
   ...['udp_diag', 'unix_diag', 'netlink_diag', 'sch_netem', 'sch_tbf', 'sch_ingress', 'cls_u32', 'cls_matchall'],

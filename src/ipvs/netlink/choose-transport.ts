@@ -12,7 +12,7 @@ const SELF_TEST_MS = 1_000;
 /** How netlink sockets are opened in this process, once the way was found to work. */
 export interface Transports {
   readonly kind: TransportKind;
-  /** @param protocol NETLINK_GENERIC or NETLINK_ROUTE */
+  /** @param protocol NETLINK_GENERIC, NETLINK_ROUTE or NETLINK_NETFILTER */
   open(protocol: number): OpenTransport;
 }
 

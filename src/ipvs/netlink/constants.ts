@@ -17,6 +17,7 @@ export const SO_RCVBUFFORCE = 33;
 
 /** include/uapi/linux/netlink.h */
 export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 export const NETLINK_GENERIC = 16;
 export const SOL_NETLINK = 270;
 export const NETLINK_CAP_ACK = 10;

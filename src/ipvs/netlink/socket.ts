@@ -17,6 +17,7 @@ import {
   SOL_NETLINK,
   SOL_SOCKET,
 } from './constants.ts';
+import { KernelRefusal } from '../kernel-refusal.ts';
 import { errnoMeaning, errnoName } from './errno.ts';
 
 /** Room for the answers to one batch and for the parts of a dump, with the kernel's own overhead for each. */
@@ -33,7 +34,7 @@ interface Libc {
 /**
  * A bound, non-blocking netlink socket as a file descriptor: the only place where IPVS code calls into libc. Reading
  * and writing are Node's own business.
- * @param protocol NETLINK_GENERIC or NETLINK_ROUTE
+ * @param protocol NETLINK_GENERIC, NETLINK_ROUTE or NETLINK_NETFILTER
  */
 export function openNetlinkFd(protocol: number, receiveBufferBytes: number): Result<number, CodedError> {
   if (endianness() !== 'LE') {
@@ -82,9 +83,10 @@ function setOption(setsockopt: Setsockopt, fd: number, level: number, option: nu
   return setsockopt(fd, level, option, bytes, bytes.length) === 0;
 }
 
-function failed(call: string): CodedError {
+function failed(call: string): KernelRefusal {
   const name = errnoName(koffi.errno());
-  return unavailable(`${call}() of a netlink socket failed: ${name}, ${errnoMeaning(name)}`);
+  const text = `${call}() of a netlink socket failed: ${name}, ${errnoMeaning(name)}`;
+  return new KernelRefusal(name, text, { code: 'NETLINK_UNAVAILABLE' });
 }
 
 function unavailable(text: string): CodedError {
