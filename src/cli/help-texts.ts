@@ -52,6 +52,21 @@ export const LS_EXAMPLES: Examples = [
   ['vipkeeper ls -r state', 'what agents say'],
 ];
 
+export const LINT_EXAMPLES: Examples = [
+  ['vipkeeper lint', 'the live store'],
+  ['vipkeeper lint ./lb-config', 'a directory of records, before it is applied; needs no store'],
+  ['vipkeeper lint --json --agent lb1 ./lb-config', 'what one agent would find'],
+];
+
+export const LINT_NOTE = `An error is what an agent refuses: it leaves the record out, or goes on with its last good version. Advice is about
+records that are in force all the same. Names in brackets are the agents that meet a problem which others do not.`;
+
+export const EXPORT_EXAMPLES: Examples = [
+  ['vipkeeper export ./lb-config', 'DIR/config/vips/web.json and so on, byte for byte'],
+  ['vipkeeper export --pretty --force ./lb-config', 'one field a line, over what is there: for a git repository'],
+  [`vipkeeper export | jq 'keys'`, 'one JSON document, by path'],
+];
+
 export const SIGNALS = `Signals:
   SIGTERM, SIGINT  stop: withdraw the routes, tell the peers (Cease), keep the kernel table (not with --flush)
   SIGUSR2          leave for a restart: peers keep the routes (BGP graceful restart), nothing is withdrawn`;

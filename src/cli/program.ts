@@ -1,5 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { BOOTSTRAP_ENV, DEFAULT_BOOTSTRAP } from './bootstrap-access.ts';
+import { Command, Option } from 'commander';
 import type { ListOptions, ReadOptions } from './commands/read-records.ts';
 import { getRecord, listRecords } from './commands/read-records.ts';
 import { restartAgent } from './commands/restart-agent.ts';
@@ -7,8 +6,10 @@ import type { StatusOptions } from './commands/show-status.ts';
 import { showStatus } from './commands/show-status.ts';
 import type { RemoveOptions, SetOptions } from './commands/write-records.ts';
 import { removeRecord, setRecord } from './commands/write-records.ts';
+import { addConfigurationCommands } from './configuration-commands.ts';
 import * as help from './help-texts.ts';
 import type { CliContext } from './io.ts';
+import { bootstrapOption, parseApiUrl, parseRevision } from './options.ts';
 
 const HELP_WIDTH = 110;
 
@@ -38,6 +39,7 @@ export function buildProgram(context: CliContext, done: (exitCode: number) => vo
   addAgentCommands(program, context, done);
   addReadingCommands(program, context);
   addWritingCommands(program, context);
+  addConfigurationCommands(program, context, done);
   program
     .command('version')
     .description('print the version')
@@ -115,23 +117,4 @@ function addWritingCommands(program: Command, context: CliContext): void {
     .option('--no-validate', 'delete it even if other records still refer to it')
     .addHelpText('after', `\n${help.exampleText(help.RM_EXAMPLES)}`)
     .action((path: string, options: RemoveOptions) => removeRecord(context, path, options));
-}
-
-function bootstrapOption({ io }: CliContext): Option {
-  const fromEnvironment = io.env[BOOTSTRAP_ENV];
-  const path = fromEnvironment === undefined || fromEnvironment === '' ? DEFAULT_BOOTSTRAP : fromEnvironment;
-  return new Option('--bootstrap <FILE>', 'the bootstrap file').default(path);
-}
-
-function parseRevision(text: string): bigint {
-  if (/^[0-9]{1,20}$/.test(text)) return BigInt(text);
-  throw new InvalidArgumentError('A revision is a whole number, as get --json shows it.');
-}
-
-function parseApiUrl(text: string): URL {
-  if (URL.canParse(text)) {
-    const url = new URL(text);
-    if (url.protocol === 'http:' || url.protocol === 'https:') return url;
-  }
-  throw new InvalidArgumentError('An address is such as http://127.0.0.1:8370.');
 }

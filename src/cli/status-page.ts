@@ -1,3 +1,4 @@
+import { countText } from './count-text.ts';
 import { durationText } from './duration-text.ts';
 import type { RealView, ServiceView, StatusView } from '../model/status.ts';
 import { formatTable, printable } from './table.ts';
@@ -30,16 +31,12 @@ function summary(status: StatusView): string {
     ...configurationLines(status).map((line, at) => [at === 0 ? 'config' : '', line]),
     [
       'kernel',
-      `${kernel.adapter}: ${count(kernel.services, 'service')}, ${count(kernel.destinations, 'destination')} of ours; ` +
-        `${count(kernel.foreignServices.length, 'service')} of others; ` +
-        `${count(kernel.opsTotal, 'operation')}, ${count(kernel.repairsTotal, 'repair')}`,
+      `${kernel.adapter}: ${countText(kernel.services, 'service')}, ${countText(kernel.destinations, 'destination')} of ours; ` +
+        `${countText(kernel.foreignServices.length, 'service')} of others; ` +
+        `${countText(kernel.opsTotal, 'operation')}, ${countText(kernel.repairsTotal, 'repair')}`,
     ],
   ];
   return lines.map(([label = '', text = '']) => `${label.padEnd(8)}${printable(text)}\n`).join('');
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function storeLine({ store, now }: StatusView): string {

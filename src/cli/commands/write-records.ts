@@ -1,16 +1,16 @@
 import { readFileSync, statSync } from 'node:fs';
 import { CodedError, describeError } from '../../core/errors.ts';
-import type { Result } from '../../core/result.ts';
 import { MAX_RECORD_BYTES } from '../../model/json.ts';
-import type { Problem } from '../../model/problem.ts';
-import type { RawRecord } from '../../model/record-set.ts';
-import type { StoreClient, StoreRecord, WriteOp } from '../../sources/source.ts';
+import { isFolder, withEdits } from '../../model/record-change.ts';
+import type { StoreRecord } from '../../sources/source.ts';
 import { withStore } from '../bootstrap-access.ts';
-import { editProblems } from '../edit-problems.ts';
+import { deleteOp, putOp, readConfig, refuseProblems } from '../config-edit.ts';
+import { editProblems } from '../../agent/policy/edit-problems.ts';
 import type { CliContext, CliIo } from '../io.ts';
 import { CliFailure, orFail } from '../io.ts';
 import { writablePath } from '../record-paths.ts';
-import { printable } from '../table.ts';
+
+const FORCE_HINT = '--no-validate writes it anyway';
 
 interface WriteOptions {
   readonly bootstrap: string;
@@ -39,8 +39,8 @@ export async function setRecord(
     const current = before.get(path);
     if (options.expect !== undefined) checkExpected(path, current, options.expect);
     if (options.validate) {
-      const after = new Map(before).set(path, edited(path, bytes, before));
-      refuseProblems(context, editProblems(before, after, context.deps.checks, agent), path);
+      const after = withEdits(before, new Map([[path, bytes]]));
+      refuseProblems(context, editProblems(before, after, context.deps.checks, agent), path, FORCE_HINT);
     }
     if (current !== undefined && Buffer.compare(current.bytes, bytes) === 0) {
       context.io.out(`${path}: unchanged\n`);
@@ -48,7 +48,7 @@ export async function setRecord(
     }
     const outcome = current === undefined || isFolder(current) ? 'created' : 'changed';
     if (options.dryRun !== true) {
-      orFail(await store.write([put(path, bytes, current)]));
+      orFail(await store.write([putOp(path, bytes, current)]));
     }
     context.io.out(`${path}: ${outcome}${options.dryRun === true ? ' (dry run: nothing was written)' : ''}\n`);
   });
@@ -71,42 +71,18 @@ export async function removeRecord(context: CliContext, text: string, options: R
       throw new CliFailure('failure', `${path} has ${below} records below it; --recursive deletes them too`);
     }
     if (options.validate) {
-      const after = new Map(before);
-      for (const record of doomed) after.delete(record.path);
-      refuseProblems(context, editProblems(before, after, context.deps.checks, agent), path);
+      const after = withEdits(before, new Map(doomed.map((record) => [record.path, null])));
+      refuseProblems(context, editProblems(before, after, context.deps.checks, agent), path, FORCE_HINT);
     }
-    if (options.dryRun !== true) orFail(await removeAll(store, doomed));
+    if (options.dryRun !== true) orFail(await store.write(doomed.sort(byDepth).map(deleteOp)));
     const suffix = options.dryRun === true ? ' (dry run: nothing was deleted)' : '';
     context.io.out(records.map((record) => `${record.path}: deleted${suffix}\n`).join(''));
   });
 }
 
-/** Only if the record is as it was read; a folder has no revision that all stores agree on. */
-function put(path: string, bytes: Uint8Array, current: StoreRecord | undefined): WriteOp {
-  if (current === undefined) return { kind: 'put', path, bytes, expected: null };
-  return isFolder(current) ? { kind: 'put', path, bytes } : { kind: 'put', path, bytes, expected: current.modified };
-}
-
-function isFolder({ bytes }: StoreRecord): boolean {
-  return bytes.length === 0;
-}
-
 /** The deepest first: no store deletes a record with others below it. */
-function removeAll(store: StoreClient, doomed: readonly StoreRecord[]): Promise<Result<void, CodedError>> {
-  const ordered = [...doomed].sort((a, b) => b.path.split('/').length - a.path.split('/').length);
-  return store.write(
-    ordered.map((record): WriteOp => {
-      const { path, modified } = record;
-      return isFolder(record) ? { kind: 'delete', path } : { kind: 'delete', path, expected: modified };
-    }),
-  );
-}
-
-/** Everything under config/; a store without a root is one that nobody has written to yet. */
-async function readConfig(store: StoreClient): Promise<Map<string, StoreRecord>> {
-  const listed = await store.list('config');
-  if (!listed.ok && listed.error.code === 'STORE_NOT_FOUND') return new Map();
-  return new Map(orFail(listed).map((record) => [record.path, record]));
+function byDepth(a: StoreRecord, b: StoreRecord): number {
+  return b.path.split('/').length - a.path.split('/').length;
 }
 
 function checkExpected(path: string, current: StoreRecord | undefined, expected: bigint): void {
@@ -114,32 +90,6 @@ function checkExpected(path: string, current: StoreRecord | undefined, expected:
   if (found === expected) return;
   const now = current === undefined ? 'there is no record now' : `its revision is ${found} now`;
   throw new CodedError('STORE_CONFLICT', `${path} is not at revision ${expected}: ${now}`);
-}
-
-/** The record as the store would hold it: newer than everything else. */
-function edited(path: string, bytes: Uint8Array, before: ReadonlyMap<string, RawRecord>): RawRecord {
-  let newest = 0n;
-  for (const { modified } of before.values()) if (modified > newest) newest = modified;
-  return { path, bytes, created: before.get(path)?.created ?? newest + 1n, modified: newest + 1n };
-}
-
-/** Advice does not hold an edit back; everything else does. */
-function refuseProblems({ io }: CliContext, problems: readonly Problem[], path: string): void {
-  const advice = problems.filter(({ effect }) => effect === 'in force');
-  const faults = problems.filter(({ effect }) => effect !== 'in force');
-  for (const problem of faults) io.err(`${problemLine(problem)}\n`);
-  for (const problem of advice) io.err(`advice: ${problemLine(problem)}\n`);
-  if (faults.length === 0) return;
-  const count = faults.length === 1 ? 'a problem' : `${faults.length} problems`;
-  throw new CliFailure(
-    'invalid',
-    `${path} was left as it is: the edit makes ${count} (--no-validate writes it anyway)`,
-  );
-}
-
-/** Without the effect, since nothing has been written yet that could have one. */
-function problemLine({ path, field, found, allowed }: Problem): string {
-  return printable(`${path}: ${field === '' ? '' : `${field}: `}found ${found}, allowed ${allowed}`);
 }
 
 /**

@@ -7,7 +7,7 @@ describe('the command line', () => {
   it('explains itself, with examples and every exit code', async () => {
     const { exitCode, out, err: errors } = await harness().run('--help');
     expect([exitCode, errors]).toEqual([0, '']);
-    for (const command of ['agent', 'status', 'get', 'set', 'rm', 'ls', 'restart', 'version']) {
+    for (const command of ['agent', 'status', 'get', 'set', 'rm', 'ls', 'export', 'lint', 'restart', 'version']) {
       expect(out).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     }
     expect(out).toContain('Examples:');
@@ -15,13 +15,16 @@ describe('the command line', () => {
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
   });
 
-  it.each(['agent', 'status', 'get', 'set', 'rm', 'ls', 'restart'])('explains %s', async (command) => {
-    const { exitCode, out } = await harness().run('help', command);
-    expect(exitCode).toBe(0);
-    expect(out).toContain(`Usage: vipkeeper ${command}`);
-    expect(out).toContain('--bootstrap <FILE>');
-    expect(out).toContain('/etc/vipkeeper/bootstrap.json');
-  });
+  it.each(['agent', 'status', 'get', 'set', 'rm', 'ls', 'export', 'lint', 'restart'])(
+    'explains %s',
+    async (command) => {
+      const { exitCode, out } = await harness().run('help', command);
+      expect(exitCode).toBe(0);
+      expect(out).toContain(`Usage: vipkeeper ${command}`);
+      expect(out).toContain('--bootstrap <FILE>');
+      expect(out).toContain('/etc/vipkeeper/bootstrap.json');
+    },
+  );
 
   it('takes the bootstrap file from the environment, and rather from the option', async () => {
     const asked: string[] = [];

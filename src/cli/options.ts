@@ -1,0 +1,24 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { BOOTSTRAP_ENV, DEFAULT_BOOTSTRAP } from './bootstrap-access.ts';
+import type { CliContext } from './io.ts';
+
+/* Options and arguments that several commands take. */
+
+export function bootstrapOption({ io }: CliContext): Option {
+  const fromEnvironment = io.env[BOOTSTRAP_ENV];
+  const path = fromEnvironment === undefined || fromEnvironment === '' ? DEFAULT_BOOTSTRAP : fromEnvironment;
+  return new Option('--bootstrap <FILE>', 'the bootstrap file').default(path);
+}
+
+export function parseRevision(text: string): bigint {
+  if (/^[0-9]{1,20}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError('A revision is a whole number, as get --json shows it.');
+}
+
+export function parseApiUrl(text: string): URL {
+  if (URL.canParse(text)) {
+    const url = new URL(text);
+    if (url.protocol === 'http:' || url.protocol === 'https:') return url;
+  }
+  throw new InvalidArgumentError('An address is such as http://127.0.0.1:8370.');
+}
