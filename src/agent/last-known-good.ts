@@ -1,10 +1,14 @@
 import { join } from 'node:path';
 import { describeError } from '../core/errors.ts';
+import type { CodedError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import type { Result } from '../core/result.ts';
+import { ok } from '../core/result.ts';
 import type { RawRecord } from '../model/record-set.ts';
 import type { Desired } from './policy/desired-state.ts';
 import type { GuardWindow, Hold } from './policy/guard.ts';
-import { readStateFile, writeStateFile } from './state-file.ts';
+import { peekStateFile, readStateFile, writeStateFile } from './state-file.ts';
+import type { StateFileContent } from './state-file.ts';
 
 /** Everything that the next start needs if the store is away, and that the guard needs in any case. */
 export interface LastKnownGood {
@@ -36,7 +40,7 @@ export class LastKnownGoodFile {
   readonly #log: Log;
 
   constructor(stateDir: string, deps: { readonly clock: Clock; readonly log: Log }) {
-    this.#path = join(stateDir, 'last-known-good.json');
+    this.#path = pathIn(stateDir);
     this.#clock = deps.clock;
     this.#log = deps.log;
   }
@@ -48,14 +52,7 @@ export class LastKnownGoodFile {
       this.#log.error({ error: describeError(content.error) }, 'the last-known-good file is refused');
       return null;
     }
-    if (content.value === null) return null;
-    // The checksum vouches that we wrote it, and the version that we still mean the same by it.
-    const saved = content.value.payload as Saved;
-    const good = saved.good.map(({ path, text, created, modified }): [string, RawRecord] => [
-      path,
-      { path, bytes: Buffer.from(text, 'utf8'), created: BigInt(created), modified: BigInt(modified) },
-    ]);
-    return { ...saved, good: new Map(good) };
+    return content.value === null ? null : contentOf(content.value);
   }
 
   save(content: LastKnownGood): void {
@@ -71,4 +68,28 @@ export class LastKnownGoodFile {
       this.#log.error({ error: describeError(error) }, 'the last-known-good file cannot be written');
     }
   }
+}
+
+/**
+ * What an agent has accepted, for others than the agent itself: nothing is moved or logged.
+ * @returns null when it has accepted nothing yet
+ */
+export function peekLastKnownGood(stateDir: string): Result<LastKnownGood | null, CodedError> {
+  const content = peekStateFile(pathIn(stateDir), KIND);
+  if (!content.ok) return content;
+  return ok(content.value === null ? null : contentOf(content.value));
+}
+
+function pathIn(stateDir: string): string {
+  return join(stateDir, 'last-known-good.json');
+}
+
+function contentOf({ payload }: StateFileContent): LastKnownGood {
+  // The checksum vouches that we wrote it, and the version that we still mean the same by it.
+  const saved = payload as Saved;
+  const good = saved.good.map(({ path, text, created, modified }): [string, RawRecord] => [
+    path,
+    { path, bytes: Buffer.from(text, 'utf8'), created: BigInt(created), modified: BigInt(modified) },
+  ]);
+  return { ...saved, good: new Map(good) };
 }

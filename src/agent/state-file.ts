@@ -55,6 +55,26 @@ export function writeStateFile(path: string, kind: StateFileKind, payload: unkno
  *   moved aside as `PATH.refused`, so that nothing overwrites the evidence.
  */
 export function readStateFile(path: string, kind: StateFileKind): Result<StateFileContent | null, CodedError> {
+  const content = look(path, kind);
+  if (typeof content !== 'string') return content;
+  const aside = `${path}.refused`;
+  try {
+    renameSync(path, aside);
+  } catch (cause) {
+    return err(new CodedError('STATE_FILE_CORRUPT', `${path}: ${content}; it could not be moved aside`, { cause }));
+  }
+  return err(new CodedError('STATE_FILE_CORRUPT', `${path}: ${content}; it was kept as ${aside}`));
+}
+
+/** As `readStateFile`, for one who is not the agent that the file belongs to: a file that is refused stays there. */
+export function peekStateFile(path: string, kind: StateFileKind): Result<StateFileContent | null, CodedError> {
+  const content = look(path, kind);
+  if (typeof content !== 'string') return content;
+  return err(new CodedError('STATE_FILE_CORRUPT', `${path}: ${content}`));
+}
+
+/** What is in the file, or in words why it is refused. */
+function look(path: string, kind: StateFileKind): Result<StateFileContent | null, CodedError> | string {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -63,14 +83,7 @@ export function readStateFile(path: string, kind: StateFileKind): Result<StateFi
     return err(new CodedError('STATE_FILE_CORRUPT', `${path} cannot be read`, { cause: error }));
   }
   const content = parse(bytes, kind);
-  if (typeof content !== 'string') return ok(content);
-  const aside = `${path}.refused`;
-  try {
-    renameSync(path, aside);
-  } catch (cause) {
-    return err(new CodedError('STATE_FILE_CORRUPT', `${path}: ${content}; it could not be moved aside`, { cause }));
-  }
-  return err(new CodedError('STATE_FILE_CORRUPT', `${path}: ${content}; it was kept as ${aside}`));
+  return typeof content === 'string' ? content : ok(content);
 }
 
 /** The content, or what is wrong in words. */

@@ -1,11 +1,16 @@
+import { Option } from 'commander';
 import type { Command } from 'commander';
+import type { ApplyOptions } from './commands/apply-configuration.ts';
+import { applyConfiguration } from './commands/apply-configuration.ts';
 import type { ExportOptions } from './commands/export-records.ts';
 import { exportRecords } from './commands/export-records.ts';
 import type { LintOptions } from './commands/lint-records.ts';
 import { lintRecords } from './commands/lint-records.ts';
+import type { PlanOptions } from './commands/plan-change.ts';
+import { planChange } from './commands/plan-change.ts';
 import * as help from './help-texts.ts';
 import type { CliContext } from './io.ts';
-import { bootstrapOption } from './options.ts';
+import { bootstrapOption, collected, parseApiUrl, parseConfigRevision } from './options.ts';
 
 const FOLDER = 'directory with the records as files: DIR/config/vips/web.json';
 
@@ -37,4 +42,34 @@ export function addConfigurationCommands(
     .action(async (folder: string | undefined, options: LintOptions) => {
       done(await lintRecords(context, folder, options));
     });
+  program
+    .command('plan')
+    .description('say what an edit would do to an agent, without making it')
+    .argument('[DIR]', `${FOLDER}; without it what the agent has not taken over yet`)
+    .addOption(bootstrapOption(context))
+    .addOption(new Option('--set <PATH=VALUE>', 'instead of DIR: one record, JSON or @FILE').argParser(collected))
+    .addOption(new Option('--rm <PATH>', 'instead of DIR: one record less, and all below it').argParser(collected))
+    .option('--prune', 'with what DIR does not have deleted')
+    .option('--agent <NAME>', 'what it would do to this agent; else to that of this machine')
+    .option('--api <URL>', 'where that agent answers, for its connections', parseApiUrl)
+    .option('--json', 'the whole preview')
+    .addHelpText('after', `\n${help.PLAN_NOTE}\n\n${help.exampleText(help.PLAN_EXAMPLES)}`)
+    .action(async (folder: string | undefined, options: PlanOptions) => {
+      done(await planChange(context, folder, options));
+    });
+  program
+    .command('apply')
+    .description('make the store as a directory is: difference first, then all of it or nothing')
+    .argument('<DIR>', FOLDER)
+    .addOption(bootstrapOption(context))
+    .option('--prune', 'also delete what DIR does not have; else it is kept, and said so')
+    .addOption(
+      new Option('--expect <REVISION>', 'only if the store is still at this revision, as plan shows it').argParser(
+        parseConfigRevision,
+      ),
+    )
+    .option('--dry-run', 'validate, and show what would be written')
+    .option('--yes', 'if it is too much for one transaction: write it in several')
+    .addHelpText('after', `\n${help.APPLY_NOTE}\n\n${help.exampleText(help.APPLY_EXAMPLES)}`)
+    .action((folder: string, options: ApplyOptions) => applyConfiguration(context, folder, options));
 }

@@ -67,6 +67,27 @@ export const EXPORT_EXAMPLES: Examples = [
   [`vipkeeper export | jq 'keys'`, 'one JSON document, by path'],
 ];
 
+export const PLAN_EXAMPLES: Examples = [
+  ['vipkeeper plan ./lb-config', 'what "vipkeeper apply ./lb-config" would do to this agent'],
+  ['vipkeeper plan --rm config/services/web/reals/a', 'what taking out a real would do'],
+  [`vipkeeper plan --set config/agents/lb1=@lb1.json --agent lb1 --api http://10.0.0.1:8370`, 'on another agent'],
+  ['vipkeeper plan', 'what is in the store, but held or not yet in force here'],
+];
+
+export const PLAN_NOTE = `Compared is with what the agent of this machine has accepted (its state directory), else with what the store holds.
+All checks are taken for passed, and all leave-takings for over. Exit code 0: nothing would change; 8: something would;
+3: the edit is not valid. Counts are "+added ~edited -deleted".`;
+
+export const APPLY_EXAMPLES: Examples = [
+  ['vipkeeper export --pretty ./lb-config && $EDITOR ./lb-config/config/services/web.json', 'edit a copy'],
+  ['vipkeeper apply --dry-run ./lb-config', 'what would be written'],
+  ['vipkeeper apply --prune --expect sha256:… ./lb-config', 'exactly what was planned, deletions too'],
+];
+
+export const APPLY_NOTE = `Everything is validated before anything is written, and each record is only replaced or deleted if it is still as it
+was compared with. ZooKeeper takes about 0.7 MB in one transaction, etcd 128 records; a directory store has none. A
+record that says the same in another layout is left as it is. Drains and approvals in DIR are not applied.`;
+
 export const SIGNALS = `Signals:
   SIGTERM, SIGINT  stop: withdraw the routes, tell the peers (Cease), keep the kernel table (not with --flush)
   SIGUSR2          leave for a restart: peers keep the routes (BGP graceful restart), nothing is withdrawn`;

@@ -22,3 +22,14 @@ export function parseApiUrl(text: string): URL {
   }
   throw new InvalidArgumentError('An address is such as http://127.0.0.1:8370.');
 }
+
+/** The revision of a configuration: its digits, with or without "sha256:". */
+export function parseConfigRevision(text: string): string {
+  if (/^(sha256:)?[0-9a-f]{64}$/.test(text)) return text.startsWith('sha256:') ? text : `sha256:${text}`;
+  throw new InvalidArgumentError('The revision of a configuration is "sha256:" and 64 hexadecimal digits.');
+}
+
+/** For an option that may be given many times. */
+export function collected(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text];
+}

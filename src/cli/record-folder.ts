@@ -5,6 +5,7 @@ import type { Clock } from '../core/ports.ts';
 import { isFolder } from '../model/record-change.ts';
 import type { RawRecord } from '../model/record-set.ts';
 import { CreationIndex } from '../sources/directory/creation-index.ts';
+import { isMissing } from '../sources/directory/errors.ts';
 import { CREATION_INDEX, RECORD_SUFFIX, locate } from '../sources/directory/paths.ts';
 import { TreeReader } from '../sources/directory/tree-reader.ts';
 import { CliFailure, orFail } from './io.ts';
@@ -88,20 +89,14 @@ async function foreignFiles(folder: string, tops: ReadonlyMap<string, readonly R
   return foreign.sort();
 }
 
-function nothingThere(error: NodeJS.ErrnoException): string[] {
-  if (error.code === 'ENOENT') return [];
+function nothingThere(error: unknown): string[] {
+  if (isMissing(error)) return [];
   throw error;
 }
 
 /** Two renames, since there is no exchange in one: whoever reads finds the old tree, for a moment none, then the new. */
 async function exchange(fresh: string, place: string, aside: string): Promise<void> {
-  const had = await rename(place, aside).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false;
-      throw error;
-    },
-  );
+  const had = await moveAside(place, aside);
   try {
     await rename(fresh, place);
   } catch (error) {
@@ -109,4 +104,15 @@ async function exchange(fresh: string, place: string, aside: string): Promise<vo
     throw error;
   }
   await rm(aside, { recursive: true, force: true });
+}
+
+/** @returns whether there was anything */
+async function moveAside(place: string, aside: string): Promise<boolean> {
+  try {
+    await rename(place, aside);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }

@@ -11,6 +11,7 @@ export const EXIT_CODES = {
   conflict: { code: 5, meaning: 'The record changed meanwhile; read it again.' },
   stateDirLocked: { code: 6, meaning: 'Another agent runs with the same state directory.' },
   apiListen: { code: 7, meaning: 'The API cannot listen on its address.' },
+  changes: { code: 8, meaning: 'There are changes to be made (vipkeeper plan); nothing was written.' },
 } as const;
 
 export type ExitName = keyof typeof EXIT_CODES;

@@ -18,7 +18,7 @@ export function jsonDifferences(before: unknown, after: unknown, field = ''): re
     });
   }
   if (Array.isArray(before) && Array.isArray(after) && sameLists(before, after)) return [];
-  return Object.is(before, after) || before === after ? [] : [{ field, before, after }];
+  return before === after ? [] : [{ field, before, after }];
 }
 
 function sameLists(before: readonly unknown[], after: readonly unknown[]): boolean {

@@ -84,6 +84,23 @@ export type WriteOp =
   | { readonly kind: 'put'; readonly path: string; readonly bytes: Uint8Array; readonly expected?: bigint | null }
   | { readonly kind: 'delete'; readonly path: string; readonly expected?: bigint };
 
+/** How much one `write` takes; more has to be written in several. */
+export interface WriteLimits {
+  /** False: operations are carried out one after another, and a crash may come between two. */
+  readonly atomic: boolean;
+  readonly operations: number;
+  /** Sum of `writeCost` over the operations. */
+  readonly bytes: number;
+}
+
+/** What a path and a value cost in a transaction besides their own length: lengths, revisions, rights. */
+const OVERHEAD_BYTES = 100;
+
+/** Bytes that an operation takes of `WriteLimits.bytes`; an estimate from above. */
+export function writeCost(op: WriteOp): number {
+  return 3 * op.path.length + (op.kind === 'put' ? op.bytes.length : 0) + OVERHEAD_BYTES;
+}
+
 /** The operators' port to the same store: used by the CLI and by the API's write routes, with their own credentials. */
 export interface StoreClient {
   get(path: string): Promise<Result<StoreRecord | null, CodedError>>;
@@ -91,5 +108,6 @@ export interface StoreClient {
   list(prefix: string): Promise<Result<readonly StoreRecord[], CodedError>>;
   /** All or nothing where the store has transactions; the directory store goes one by one. Parents are made. */
   write(ops: readonly WriteOp[]): Promise<Result<void, CodedError>>;
+  readonly limits: WriteLimits;
   close(): Promise<void>;
 }

@@ -1,11 +1,12 @@
 import { CodedError } from '../../src/core/errors.ts';
 import type { Result } from '../../src/core/result.ts';
 import { err, ok } from '../../src/core/result.ts';
-import type { StoreClient, StoreRecord, WriteOp } from '../../src/sources/source.ts';
+import type { StoreClient, StoreRecord, WriteLimits, WriteOp } from '../../src/sources/source.ts';
 
 /** A store for operators with the rules of the real ones: revisions, all or nothing, no delete above other records. */
 export class MemoryStoreClient implements StoreClient {
   readonly records = new Map<string, StoreRecord>();
+  limits: WriteLimits = { atomic: true, operations: Infinity, bytes: Infinity };
   closed = false;
   /** Runs before the next write: the moment at which somebody else may be quicker. */
   beforeWrite: () => void = () => undefined;
@@ -33,13 +34,15 @@ export class MemoryStoreClient implements StoreClient {
 
   write(ops: readonly WriteOp[]): Promise<Result<void, CodedError>> {
     this.beforeWrite();
+    if (ops.length > this.limits.operations) {
+      return Promise.resolve(err(new CodedError('STORE_TOO_LARGE', `${ops.length} changes in one write`)));
+    }
     const draft = new Map(this.records);
     for (const op of ops) {
       const current = draft.get(op.path);
       if (op.expected !== undefined && op.expected !== (current?.modified ?? null)) return refuse(op.path);
       if (op.kind === 'put') this.#put(draft, op.path, op.bytes);
-      else if ([...draft.keys()].some((path) => path.startsWith(`${op.path}/`))) return refuse(op.path);
-      else draft.delete(op.path);
+      else if (!this.#remove(draft, op.path)) return refuse(op.path);
     }
     this.records.clear();
     for (const [path, record] of draft) this.records.set(path, record);
@@ -49,6 +52,14 @@ export class MemoryStoreClient implements StoreClient {
   close(): Promise<void> {
     this.closed = true;
     return Promise.resolve();
+  }
+
+  /** Empty folders below a record go with it; where there are records, it stays. */
+  #remove(records: Map<string, StoreRecord>, path: string): boolean {
+    const below = [...records.values()].filter((record) => record.path.startsWith(`${path}/`));
+    if (below.some(({ bytes }) => bytes.length > 0)) return false;
+    for (const record of below) records.delete(record.path);
+    return records.delete(path);
   }
 
   #put(records: Map<string, StoreRecord>, path: string, bytes: Uint8Array): void {

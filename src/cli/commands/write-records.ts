@@ -1,11 +1,11 @@
-import { readFileSync, statSync } from 'node:fs';
-import { CodedError, describeError } from '../../core/errors.ts';
+import { CodedError } from '../../core/errors.ts';
 import { MAX_RECORD_BYTES } from '../../model/json.ts';
 import { isFolder, withEdits } from '../../model/record-change.ts';
 import type { StoreRecord } from '../../sources/source.ts';
 import { withStore } from '../bootstrap-access.ts';
 import { deleteOp, putOp, readConfig, refuseProblems } from '../config-edit.ts';
 import { editProblems } from '../../agent/policy/edit-problems.ts';
+import { readValueFile } from '../configuration-edit.ts';
 import type { CliContext, CliIo } from '../io.ts';
 import { CliFailure, orFail } from '../io.ts';
 import { writablePath } from '../record-paths.ts';
@@ -108,10 +108,5 @@ async function readValue({ io }: CliContext, value: string | undefined): Promise
 async function bytesOf(io: CliIo, value: string | undefined): Promise<Uint8Array> {
   if (value === undefined || value === '-') return io.readInput(MAX_RECORD_BYTES);
   if (!value.startsWith('@')) return Buffer.from(value, 'utf8');
-  const path = value.slice(1);
-  try {
-    return statSync(path).size > MAX_RECORD_BYTES ? new Uint8Array(MAX_RECORD_BYTES + 1) : readFileSync(path);
-  } catch (error) {
-    throw new CliFailure('failure', describeError(error));
-  }
+  return readValueFile(value.slice(1));
 }

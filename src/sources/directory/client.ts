@@ -26,6 +26,7 @@ const ATTEMPTS = 20;
  * Editors take no lock; the revision of a record is its change time, so what they did before the check is seen.
  */
 export class DirectoryStoreClient implements StoreClient {
+  readonly limits = { atomic: false, operations: Infinity, bytes: Infinity };
   readonly #root: string;
   readonly #clock: Clock;
   readonly #index: CreationIndex;

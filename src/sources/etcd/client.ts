@@ -12,12 +12,15 @@ import type { EtcdSettings } from './settings.ts';
 
 /** etcd's own limit on one transaction (--max-txn-ops). */
 const MAX_OPS = 128;
+/** What etcd takes in one request is 1.5 MiB (--max-request-bytes); the rest is for what gRPC adds. */
+const MAX_WRITE_BYTES = 1024 * 1024;
 
 /**
  * The operators' port to an etcd cluster. A write is one transaction: all of it or nothing, under the revisions that
  * the caller expects. It makes no parents, because etcd has no folders.
  */
 export class EtcdStoreClient implements StoreClient {
+  readonly limits = { atomic: true, operations: MAX_OPS, bytes: MAX_WRITE_BYTES };
   readonly #settings: EtcdSettings;
   readonly #keys: Keys;
   #link: EtcdLink | null = null;

@@ -65,6 +65,7 @@ export interface ZookeeperSettings {
   readonly limits: TreeLimits;
   readonly rereadEveryMs: number;
   readonly sessionTimeoutMs: number;
+  readonly maxRequestBytes: number;
   openSession(deps: ZookeeperDeps): Session;
 }
 
@@ -89,6 +90,7 @@ export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSe
   if (!root.ok) return invalid(`the root: ${root.error.message}`);
   const sessionTimeoutMs = options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS;
   const auth = options.auth ?? (() => ok(null));
+  const maxRequestBytes = options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES;
   const acl = (): readonly AclEntry[] => {
     if (options.acl !== undefined) return options.acl === 'open' ? OPEN_ACL : CREATOR_ACL;
     const credentials = auth();
@@ -109,6 +111,7 @@ export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSe
     limits: options.limits ?? DEFAULT_LIMITS,
     rereadEveryMs: options.rereadEveryMs ?? 600_000,
     sessionTimeoutMs,
+    maxRequestBytes,
     openSession: (deps) =>
       new Session(
         {
@@ -119,7 +122,7 @@ export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSe
           closeTimeoutMs: 1_000,
           allowReadOnly: options.allowReadOnly ?? false,
           maxReplyBytes: options.maxReplyBytes ?? 64 * MIB,
-          maxRequestBytes: options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
+          maxRequestBytes,
           maxOutstanding: { maxCalls: 2_000, maxBytes: 64 * MIB },
           backoff: BACKOFF,
         },

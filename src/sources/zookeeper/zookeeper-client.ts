@@ -2,7 +2,7 @@ import { CodedError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
-import type { StoreClient, StoreRecord, WriteOp } from '../source.ts';
+import type { StoreClient, StoreRecord, WriteLimits, WriteOp } from '../source.ts';
 import { exists, getData, sync } from './calls.ts';
 import type { NodeData } from './calls.ts';
 import { multi } from './multi.ts';
@@ -20,6 +20,8 @@ import type { WriteSurroundings } from './write-plan.ts';
 const MAX_ATTEMPTS = 5;
 const MAX_LIST_ATTEMPTS = 3;
 const UNDER_WAY = 100;
+/** Of the largest request, for the operations that a caller names. */
+const WRITE_SHARE = 0.75;
 
 /** @returns BOOTSTRAP_INVALID when the options cannot be understood */
 export function createZookeeperClient(options: ZookeeperOptions, deps: ZookeeperDeps): Result<StoreClient, CodedError> {
@@ -29,6 +31,7 @@ export function createZookeeperClient(options: ZookeeperOptions, deps: Zookeeper
 
 /** Connects on first use; a call waits for the connection for as long as a session lasts. */
 class ZookeeperClient implements StoreClient {
+  readonly limits: WriteLimits;
   readonly #settings: ZookeeperSettings;
   readonly #session: Session;
   readonly #clock: Clock;
@@ -37,6 +40,8 @@ class ZookeeperClient implements StoreClient {
 
   constructor(settings: ZookeeperSettings, deps: ZookeeperDeps) {
     this.#settings = settings;
+    // A part is left for the folders that a write makes on its way.
+    this.limits = { atomic: true, operations: Infinity, bytes: Math.floor(settings.maxRequestBytes * WRITE_SHARE) };
     this.#session = settings.openSession(deps);
     this.#clock = deps.clock;
     this.#root = settings.root;

@@ -7,7 +7,20 @@ describe('the command line', () => {
   it('explains itself, with examples and every exit code', async () => {
     const { exitCode, out, err: errors } = await harness().run('--help');
     expect([exitCode, errors]).toEqual([0, '']);
-    for (const command of ['agent', 'status', 'get', 'set', 'rm', 'ls', 'export', 'lint', 'restart', 'version']) {
+    for (const command of [
+      'agent',
+      'status',
+      'get',
+      'set',
+      'rm',
+      'ls',
+      'export',
+      'lint',
+      'plan',
+      'apply',
+      'restart',
+      'version',
+    ]) {
       expect(out).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     }
     expect(out).toContain('Examples:');
@@ -15,7 +28,7 @@ describe('the command line', () => {
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
   });
 
-  it.each(['agent', 'status', 'get', 'set', 'rm', 'ls', 'export', 'lint', 'restart'])(
+  it.each(['agent', 'status', 'get', 'set', 'rm', 'ls', 'export', 'lint', 'plan', 'apply', 'restart'])(
     'explains %s',
     async (command) => {
       const { exitCode, out } = await harness().run('help', command);
