@@ -113,6 +113,14 @@ export interface ActualService {
 /** What the kernel holds. */
 export type DataplaneState = ReadonlyMap<ServiceKey, ActualService>;
 
+/** About the dataplane itself; null = it has no such thing, or does not tell. */
+export interface DataplaneInfo {
+  /** Of IPVS, "1.2.1". */
+  readonly version: string | null;
+  /** Buckets of the connection table (the parameter conn_tab_bits of ip_vs). Its entries are not limited by it. */
+  readonly connectionTableSize: number | null;
+}
+
 export type DataplaneOp =
   | { readonly kind: 'addService'; readonly service: KernelService }
   | { readonly kind: 'editService'; readonly service: KernelService }
@@ -141,17 +149,35 @@ export interface ApplyReport<Op> {
   readonly lost: CodedError | null;
 }
 
+/** Calls must not overlap. */
 export interface Dataplane {
   /** Short name for logs and status: 'ipvs', 'ipvsadm', 'memory'. */
   readonly name: string;
   /** Everything the kernel holds, ours or not. */
   read(): Promise<Result<DataplaneState, CodedError>>;
   /**
+   * These services only, for counters and connections that are looked at more often than everything else. What the
+   * kernel does not have is not in the answer.
+   */
+  readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>>;
+  info(): Promise<Result<DataplaneInfo, CodedError>>;
+  /**
    * Carries out the operations in order. "Add" of what exists (EEXIST) and "delete" of what is gone (ENOENT, ESRCH)
-   * are failures here; whether they matter is the caller's business. Calls must not overlap.
+   * are failures here; whether they matter is the caller's business.
    */
   apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>>;
   close(): Promise<void>;
+}
+
+/** What a reading holds of some services. */
+export function servicesIn(state: DataplaneState, matches: readonly ServiceMatch[]): DataplaneState {
+  const found = new Map<ServiceKey, ActualService>();
+  for (const match of matches) {
+    const key = serviceKeyOf(match);
+    const service = state.get(key);
+    if (service !== undefined) found.set(key, service);
+  }
+  return found;
 }
 
 /** The service that an operation is about. */

@@ -9,10 +9,12 @@ import type {
   ActualService,
   ApplyReport,
   Dataplane,
+  DataplaneInfo,
   DataplaneOp,
   DataplaneState,
   DestinationKey,
   ServiceKey,
+  ServiceMatch,
 } from './dataplane.ts';
 import { describeMatch } from './describe.ts';
 import { errnoOf } from './kernel-refusal.ts';
@@ -22,7 +24,7 @@ import type { ClientCounters, ClientLimits } from './netlink/client.ts';
 import { errnoName } from './netlink/errno.ts';
 import { resolveFamily } from './netlink/family.ts';
 import type { OpenTransport } from './netlink/transport.ts';
-import { readDestination, readService } from './replies.ts';
+import { readDestination, readInfo, readService } from './replies.ts';
 import type { DumpedService } from './replies.ts';
 import { ReportBuilder } from './report.ts';
 import { IpvsRequests } from './requests.ts';
@@ -63,6 +65,28 @@ export class KernelDataplane implements Dataplane {
     if (state.ok || errnoOf(state.error) !== 'ENOENT' || this.#requests === null) return state;
     this.#requests = null;
     return this.#readAll();
+  }
+
+  async readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>> {
+    const requests = await this.#resolved();
+    if (!requests.ok) return requests;
+    const state = new Map<ServiceKey, ActualService>();
+    for (const match of matches) {
+      const dumped = await this.#client.get(requests.value.service(match), ({ payload }) => readService(payload));
+      if (!dumped.ok && errnoOf(dumped.error) !== 'ESRCH') return dumped;
+      if (!dumped.ok || dumped.value === null) continue;
+      const actual = await this.#readDestinations(dumped.value, requests.value);
+      if (!actual.ok) return actual;
+      state.set(serviceKeyOf(match), actual.value);
+    }
+    return ok(state);
+  }
+
+  async info(): Promise<Result<DataplaneInfo, CodedError>> {
+    const requests = await this.#resolved();
+    if (!requests.ok) return requests;
+    const info = await this.#client.get(requests.value.info(), ({ payload }) => readInfo(payload));
+    return info.ok ? ok(info.value ?? { version: null, connectionTableSize: null }) : info;
   }
 
   async apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>> {

@@ -5,12 +5,15 @@ import type {
   ActualDestination,
   ApplyReport,
   Dataplane,
+  DataplaneInfo,
   DataplaneOp,
   DataplaneState,
   DestinationKey,
   KernelDestination,
   KernelService,
+  ServiceMatch,
 } from './dataplane.ts';
+import { servicesIn } from './dataplane.ts';
 import { KernelTable } from './kernel-table.ts';
 import { NO_ACTIVITY, NO_TRAFFIC } from './traffic.ts';
 import { ReportBuilder } from './report.ts';
@@ -71,6 +74,15 @@ export class MemoryDataplane implements Dataplane {
       ]),
     );
     return Promise.resolve(ok(state));
+  }
+
+  async readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>> {
+    const state = await this.read();
+    return state.ok ? ok(servicesIn(state.value, matches)) : state;
+  }
+
+  info(): Promise<Result<DataplaneInfo, CodedError>> {
+    return Promise.resolve(ok({ version: null, connectionTableSize: null }));
   }
 
   apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>> {

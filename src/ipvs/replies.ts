@@ -6,6 +6,7 @@ import * as wire from './attributes.ts';
 import type { DestinationAttributes, ServiceAttributes, StatsAttributes } from './attributes.ts';
 import type {
   ActualDestination,
+  DataplaneInfo,
   Forwarding,
   KernelService,
   ServiceMatch,
@@ -80,6 +81,24 @@ export function readDestination(payload: ByteReader, serviceFamily: Family): Act
       stats: statsFrom(found.stats64),
     },
   };
+}
+
+/**
+ * The answer to IPVS_CMD_GET_INFO.
+ * @throws DecodeError
+ */
+export function readInfo(payload: ByteReader): DataplaneInfo {
+  payload.skip(GENL_HEADER_LENGTH);
+  const { version, connectionTableSize } = readTable(payload, wire.INFO);
+  return {
+    version: version === undefined ? null : versionText(version),
+    connectionTableSize: connectionTableSize ?? null,
+  };
+}
+
+/** IP_VS_VERSION_CODE has a byte for each part. */
+function versionText(code: number): string {
+  return `${(code >> 16) & 0xff}.${(code >> 8) & 0xff}.${code & 0xff}`;
 }
 
 function matchFrom(service: ServiceAttributes, family: Family, payload: ByteReader): ServiceMatch | null {

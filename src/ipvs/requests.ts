@@ -44,6 +44,17 @@ export class IpvsRequests {
     return this.#command(wire.IPVS_CMD.getService, () => undefined);
   }
 
+  /** One service. */
+  service(match: ServiceMatch): NetlinkRequest {
+    return this.#command(wire.IPVS_CMD.getService, (writer) => {
+      this.#writeIdentity(writer, match);
+    });
+  }
+
+  info(): NetlinkRequest {
+    return this.#command(wire.IPVS_CMD.getInfo, () => undefined);
+  }
+
   /** Dump of one service's destinations. */
   destinationsOf(match: ServiceMatch): NetlinkRequest {
     return this.#command(wire.IPVS_CMD.getDestination, (writer) => {

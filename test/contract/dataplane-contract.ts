@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { destinationKeyOf, matchOf, serviceKeyOf } from '../../src/ipvs/dataplane.ts';
-import type { Dataplane, DataplaneOp, DataplaneState, KernelDestination } from '../../src/ipvs/dataplane.ts';
+import type {
+  Dataplane,
+  DataplaneInfo,
+  DataplaneOp,
+  DataplaneState,
+  KernelDestination,
+} from '../../src/ipvs/dataplane.ts';
 import type { KernelService, ServiceMatch } from '../../src/ipvs/dataplane.ts';
 import { errnoOf } from '../../src/ipvs/kernel-refusal.ts';
 import {
@@ -29,6 +35,8 @@ export interface ContractSubject {
   reset(): Promise<void>;
   /** What an independent tool says is in the table, if there is one: lines of `ipvsadm --save --numeric`. */
   saved?(): Promise<string[]>;
+  /** What it tells about itself. */
+  readonly info: DataplaneInfo;
   /** Reals of the big batch. */
   readonly manyReals: number;
 }
@@ -43,6 +51,8 @@ export function forwarder(name: string, current: () => Dataplane | undefined): D
   return {
     name,
     read: () => target().read(),
+    readServices: (matches) => target().readServices(matches),
+    info: () => target().info(),
     apply: (ops) => target().apply(ops),
     close: () => target().close(),
   };
@@ -98,6 +108,28 @@ export function describeDataplaneContract(name: string, subject: ContractSubject
 
     it('does nothing for an empty plan', async () => {
       expect(await dataplane.apply([])).toEqual({ applied: [], failed: [], lost: null });
+    });
+
+    it('reads some services as it reads all, and leaves out what is not there', async () => {
+      const mark = fwmark(7, 'ipv6');
+      await apply(
+        addService(service(WEB)),
+        addReal(WEB, real('10.0.0.1', 80)),
+        addReal(WEB, real('10.0.0.2', 80)),
+        addService(service(DNS)),
+        addReal(DNS, real('10.0.0.3', 53)),
+        addService(service(mark)),
+      );
+      const all = await read();
+      const some = await dataplane.readServices([mark, match('tcp', '192.0.2.200', 80), WEB]);
+      if (!some.ok) throw some.error;
+      expect([...some.value.keys()]).toEqual([mark, WEB].map(serviceKeyOf));
+      for (const [key, actual] of some.value) expect(actual).toEqual(all.get(key));
+      expect(await dataplane.readServices([])).toEqual({ ok: true, value: new Map() });
+    });
+
+    it('tells about itself', async () => {
+      expect(await dataplane.info()).toEqual({ ok: true, value: subject.info });
     });
 
     it('adds services of every kind, as an independent reader sees them', async () => {

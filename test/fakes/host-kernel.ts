@@ -6,11 +6,13 @@ import type { AddressOp, InterfaceAddress, InterfaceAddresses } from '../../src/
 import type {
   ActualDestination,
   Dataplane,
+  DataplaneInfo,
   DataplaneOp,
   DataplaneState,
   DestinationKey,
   ServiceKey,
 } from '../../src/ipvs/dataplane.ts';
+import { serviceKeyOf, servicesIn } from '../../src/ipvs/dataplane.ts';
 import { MemoryDataplane } from '../../src/ipvs/memory-dataplane.ts';
 import { MemoryInterfaceAddresses } from '../../src/ipvs/memory-interface-addresses.ts';
 import { opText } from './model-kernel.ts';
@@ -24,6 +26,9 @@ export class HostKernel {
   /** Open connections by service and destination key, "tcp|192.0.2.10|80 10.0.0.1|80". */
   readonly connections = new Map<string, number>();
   reads = 0;
+  /** Readings of some services only, each with their keys. */
+  readonly narrowReads: ServiceKey[][] = [];
+  info: DataplaneInfo = { version: '1.2.1', connectionTableSize: 4_096 };
   opened: string[] = [];
   closed = 0;
   /** Set: every reading fails with it. */
@@ -102,6 +107,13 @@ export class HostKernel {
         if (this.unreadable !== null) return err(this.unreadable);
         return ok(this.#withConnections(await this.state()));
       },
+      readServices: async (matches): Promise<Result<DataplaneState, CodedError>> => {
+        this.narrowReads.push(matches.map(serviceKeyOf));
+        if (!open) return err(new CodedError('NETLINK_UNAVAILABLE', 'it was closed'));
+        if (this.unreadable !== null) return err(this.unreadable);
+        return ok(this.#withConnections(servicesIn(await this.state(), matches)));
+      },
+      info: () => Promise.resolve(ok(this.info)),
       apply: (ops) => {
         if (!open) throw new Error('operations after the close');
         this.events.push(...ops.map(opText));

@@ -1,7 +1,7 @@
 /*
  * What ipvsadm 1.31 (Debian 12) and Linux 6.1.176 (User-Mode Linux) said to each other, as strace(1) saw it on ipvsadm's
  * netlink socket (`strace -e trace=sendmsg,recvmsg -e write=3 -e read=3 ipvsadm …`). Resolving the family and
- * IPVS_CMD_GET_INFO were left out, but for one of the former.
+ * IPVS_CMD_GET_INFO were left out, but for one of each.
  */
 
 export interface Capture {
@@ -29,6 +29,13 @@ export const RESOLVE_FAMILY: Capture = {
       '0f000800010010000000080002000b000000140010000800010011000000080002000b000000',
     '24000000020000014491036bd602405b0000000020000000100005004491036bd602405b',
   ],
+};
+
+/** IPVS_CMD_GET_INFO; `ipvsadm -Ln` printed "IP Virtual Server version 1.2.1 (size=4096)". */
+export const GET_INFO: Capture = {
+  command: '(any)',
+  sent: ['140000001c000500762a086b1603809c0f010000'],
+  received: ['240000001c000000762a086b1603809c0e01000008000100010201000800020000100000'],
 };
 
 export const CAPTURES: readonly Capture[] = [

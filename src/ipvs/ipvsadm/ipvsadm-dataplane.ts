@@ -1,12 +1,13 @@
 import { CodedError } from '../../core/errors.ts';
 import { ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
-import type { ApplyReport, Dataplane, DataplaneOp, DataplaneState } from '../dataplane.ts';
+import { servicesIn } from '../dataplane.ts';
+import type { ApplyReport, Dataplane, DataplaneInfo, DataplaneOp, DataplaneState, ServiceMatch } from '../dataplane.ts';
 import { KernelTable } from '../kernel-table.ts';
 import { ReportBuilder } from '../report.ts';
 import { clean, complaintsIn, errnoIn } from './command.ts';
 import type { RunIpvsadm } from './command.ts';
-import { readEntries, readState } from './read.ts';
+import { readEntries, readInfo, readState } from './read.ts';
 import { renderOp } from './render.ts';
 import { settle } from './settle.ts';
 
@@ -32,6 +33,16 @@ export class IpvsadmDataplane implements Dataplane {
     const state = await readState(this.#run);
     this.#picture = state.ok ? tableOf(state.value) : null;
     return state;
+  }
+
+  /** A run for each service would cost more processes than it saves lines. */
+  async readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>> {
+    const state = await readState(this.#run);
+    return state.ok ? ok(servicesIn(state.value, matches)) : state;
+  }
+
+  info(): Promise<Result<DataplaneInfo, CodedError>> {
+    return readInfo(this.#run);
   }
 
   async apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>> {

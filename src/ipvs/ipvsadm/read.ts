@@ -4,6 +4,7 @@ import type { Result } from '../../core/result.ts';
 import type {
   ActualDestination,
   ActualService,
+  DataplaneInfo,
   DataplaneState,
   DestinationKey,
   KernelDestination,
@@ -39,6 +40,15 @@ export function readState(run: RunIpvsadm): Promise<Result<DataplaneState, Coded
 /** The entries without their counters, in two runs. */
 export function readEntries(run: RunIpvsadm): Promise<Result<ReadonlyMap<ServiceKey, SavedService>, CodedError>> {
   return untilSettled(() => readSaved(run));
+}
+
+/** "IP Virtual Server version 1.2.1 (size=4096)": the first line of a listing, and all there is to be known. */
+export async function readInfo(run: RunIpvsadm): Promise<Result<DataplaneInfo, CodedError>> {
+  return output(run, ['--list', '--numeric'], (text) => {
+    const [, version, size] = /^IP Virtual Server version (\S+) \(size=(\d+)\)/.exec(text) ?? [];
+    if (version === undefined) return err('no line with version and size');
+    return ok({ version, connectionTableSize: Number(size) });
+  });
 }
 
 async function untilSettled<T>(read: () => Promise<Result<T | null, CodedError>>): Promise<Result<T, CodedError>> {

@@ -8,7 +8,7 @@ import { NetlinkClient } from '../../../src/ipvs/netlink/client.ts';
 import { GENL_HEADER_LENGTH, resolveFamily } from '../../../src/ipvs/netlink/family.ts';
 import { readAcknowledgement, readDone, readMessages, writeMessage } from '../../../src/ipvs/netlink/message.ts';
 import type { NetlinkMessage, NetlinkRequest } from '../../../src/ipvs/netlink/message.ts';
-import { readDestination, readService } from '../../../src/ipvs/replies.ts';
+import { readDestination, readInfo, readService } from '../../../src/ipvs/replies.ts';
 import { NO_ACTIVITY, NO_TRAFFIC } from '../../../src/ipvs/traffic.ts';
 import { IpvsRequests } from '../../../src/ipvs/requests.ts';
 import {
@@ -27,7 +27,7 @@ import {
 import { fromHex, toHex } from '../../fakes/hex.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { FakeNetlink } from '../../fakes/netlink-kernel.ts';
-import { CAPTURED_FAMILY_ID, CAPTURES, RESOLVE_FAMILY } from '../../vectors/ipvs-captures.ts';
+import { CAPTURED_FAMILY_ID, CAPTURES, GET_INFO, RESOLVE_FAMILY } from '../../vectors/ipvs-captures.ts';
 import type { Capture } from '../../vectors/ipvs-captures.ts';
 import { ADDRESS_CAPTURES } from '../../vectors/rtnetlink-captures.ts';
 
@@ -157,6 +157,17 @@ describe('requests', () => {
     expect(encoded(REQUESTS.services(), dump)).toBe(theirs[0]);
     expect(theirs).toContain(encoded(REQUESTS.destinationsOf(WEB), dump));
     expect(theirs).toContain(encoded(REQUESTS.destinationsOf(MARK6), dump));
+  });
+});
+
+describe('the question for version and size', () => {
+  it('is byte for byte what ipvsadm sends', () => {
+    expect(encoded(REQUESTS.info())).toBe(withoutNumbers(only(GET_INFO.sent)));
+  });
+
+  it('is answered in the words that ipvsadm prints', () => {
+    const { payload } = only(messagesIn(only(GET_INFO.received)));
+    expect(readInfo(payload)).toEqual({ version: '1.2.1', connectionTableSize: 4_096 });
   });
 });
 

@@ -12,6 +12,7 @@ describeDataplaneContract('memory', {
     current = new MemoryDataplane();
     return Promise.resolve();
   },
+  info: { version: null, connectionTableSize: null },
   manyReals: 10_000,
 });
 
