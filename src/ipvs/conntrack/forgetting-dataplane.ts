@@ -2,7 +2,7 @@ import type { CodedError } from '../../core/errors.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Log } from '../../core/ports.ts';
 import type { Result } from '../../core/result.ts';
-import type { ApplyReport, Dataplane, DataplaneOp, DataplaneState } from '../dataplane.ts';
+import type { ApplyReport, Dataplane, DataplaneInfo, DataplaneOp, DataplaneState, ServiceMatch } from '../dataplane.ts';
 import type { Conntrack, FlowTarget } from './flows.ts';
 
 /** Removals whose flows are still to be forgotten, because the kernel could not be asked. */
@@ -31,6 +31,14 @@ export class ForgettingDataplane implements Dataplane {
   async read(): Promise<Result<DataplaneState, CodedError>> {
     await this.#forget([]);
     return this.#inner.read();
+  }
+
+  readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>> {
+    return this.#inner.readServices(matches);
+  }
+
+  info(): Promise<Result<DataplaneInfo, CodedError>> {
+    return this.#inner.info();
   }
 
   async apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>> {
