@@ -40,6 +40,10 @@ export class EtcdMember {
     return this.#process?.alive === true;
   }
 
+  get pid(): number {
+    return this.#started().pid;
+  }
+
   async start(): Promise<void> {
     const env = { ...this.#parts.env, GOGC: '50' };
     this.#process = await LabProcess.start(this.#parts.binary('etcd'), this.#arguments, { env, name: this.name });
