@@ -4,13 +4,15 @@ import type { ApplyOptions } from './commands/apply-configuration.ts';
 import { applyConfiguration } from './commands/apply-configuration.ts';
 import type { ExportOptions } from './commands/export-records.ts';
 import { exportRecords } from './commands/export-records.ts';
+import type { ImportOptions } from './commands/import-records.ts';
+import { IMPORT_FORMATS, importRecords } from './commands/import-records.ts';
 import type { LintOptions } from './commands/lint-records.ts';
 import { lintRecords } from './commands/lint-records.ts';
 import type { PlanOptions } from './commands/plan-change.ts';
 import { planChange } from './commands/plan-change.ts';
 import * as help from './help-texts.ts';
 import type { CliContext } from './io.ts';
-import { bootstrapOption, collected, parseApiUrl, parseConfigRevision } from './options.ts';
+import { bootstrapOption, collected, markAddress, parseApiUrl, parseConfigRevision } from './options.ts';
 
 const FOLDER = 'directory with the records as files: DIR/config/vips/web.json';
 
@@ -72,4 +74,23 @@ export function addConfigurationCommands(
     .option('--yes', 'if it is too much for one transaction: write it in several')
     .addHelpText('after', `\n${help.APPLY_NOTE}\n\n${help.exampleText(help.APPLY_EXAMPLES)}`)
     .action((folder: string, options: ApplyOptions) => applyConfiguration(context, folder, options));
+  program
+    .command('import')
+    .description('make records of a keepalived.conf, or of the configuration of go_keepalived')
+    .argument('<FILE>', 'the file; what it includes is read as well')
+    .argument('[DIR]', `${FOLDER}; without it nothing is written`)
+    .addOption(new Option('--format <NAME>', 'the grammar of FILE').choices(IMPORT_FORMATS).default('keepalived'))
+    .option('--config-id <ID>', 'for lines that start with @ID, as keepalived -i takes it')
+    .addOption(
+      new Option(
+        '--mark-address <MARK=ADDRESS>',
+        'an address that clients of a firewall mark connect to; keepalived.conf does not say it',
+      ).argParser(markAddress),
+    )
+    .option('--force', 'replace DIR/config even if files in it were edited, or are not ours')
+    .option('--json', 'the records, what is not in them, and what lint says of them')
+    .addHelpText('after', `\n${help.IMPORT_NOTE}\n\n${help.exampleText(help.IMPORT_EXAMPLES)}`)
+    .action(async (path: string, folder: string | undefined, options: ImportOptions) => {
+      done(await importRecords(context, path, folder, options));
+    });
 }

@@ -67,6 +67,17 @@ export const EXPORT_EXAMPLES: Examples = [
   [`vipkeeper export | jq 'keys'`, 'one JSON document, by path'],
 ];
 
+export const IMPORT_NOTE =
+  'Prints each line of FILE that is in no record ("left out") or means something else in one ("changed"), then what\n' +
+  'lint finds. No store is read or written: look at DIR, then "vipkeeper lint DIR", "plan DIR" and "apply DIR".';
+
+export const IMPORT_EXAMPLES: Examples = [
+  ['vipkeeper import /etc/keepalived/keepalived.conf', 'what would be carried over, and what not'],
+  ['vipkeeper import /etc/keepalived/keepalived.conf ./lb-config', 'the records, as files'],
+  ['vipkeeper import --mark-address 7=203.0.113.7 keepalived.conf ./lb-config', 'with a virtual_server fwmark 7'],
+  ['vipkeeper import --format go-keepalived lvs.cfg ./lb-config', 'from the Go clone'],
+];
+
 export const PLAN_EXAMPLES: Examples = [
   ['vipkeeper plan ./lb-config', 'what "vipkeeper apply ./lb-config" would do to this agent'],
   ['vipkeeper plan --rm config/services/web/reals/a', 'what taking out a real would do'],

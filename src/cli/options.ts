@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { IpAddress } from '../model/address.ts';
+import { parseAddress } from '../model/address.ts';
 import { BOOTSTRAP_ENV, DEFAULT_BOOTSTRAP } from './bootstrap-access.ts';
 import type { CliContext } from './io.ts';
 
@@ -32,4 +34,15 @@ export function parseConfigRevision(text: string): string {
 /** For an option that may be given many times. */
 export function collected(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text];
+}
+
+/** "7=203.0.113.7", many times: the addresses of each mark. */
+export function markAddress(
+  text: string,
+  before: ReadonlyMap<number, readonly IpAddress[]> | undefined,
+): ReadonlyMap<number, readonly IpAddress[]> {
+  const [, mark = '', word = ''] = /^([1-9][0-9]{0,9})=(.+)$/.exec(text) ?? [];
+  const address = parseAddress(word);
+  if (address === undefined) throw new InvalidArgumentError('A mark and an address are such as 7=203.0.113.7.');
+  return new Map(before).set(Number(mark), [...(before?.get(Number(mark)) ?? []), address]);
 }
