@@ -1,5 +1,4 @@
-import { addressBytes, familyOf } from '../model/address.ts';
-import type { IpAddress } from '../model/address.ts';
+import { familyOf, isHostAddress } from '../model/address.ts';
 import { NAME_MAX_LENGTH } from './attributes.ts';
 import { matchOf } from './dataplane.ts';
 import type { DataplaneOp, KernelDestination, KernelService, ServiceMatch } from './dataplane.ts';
@@ -16,6 +15,9 @@ const MAX_U32 = 0xffff_ffff;
 const MAX_INT = 0x7fff_ffff;
 /** MAX_TIMEOUT of ipvsadm: 31 days. The kernel counts in jiffies, which overflow unnoticed far above that. */
 const MAX_TIMEOUT_SECONDS = 31 * 86_400;
+
+/** IP_VS_SVC_F_SCHED_SH_* and IP_VS_SVC_F_SCHED_MH_* of include/uapi/linux/ip_vs.h. */
+const SCHEDULERS_OF_TWO_FLAGS: ReadonlySet<string> = new Set(['sh', 'mh']);
 
 export interface BrokenRule {
   readonly errno: 'EINVAL' | 'ERANGE';
@@ -56,6 +58,10 @@ function serviceRule(service: KernelService): BrokenRule | null {
     }
   }
   if (!within(schedulerFlags, 0, 7)) return invalid(`scheduler flags ${schedulerFlags} are not 0..7`);
+  if (schedulerFlags > 3 && SCHEDULERS_OF_TWO_FLAGS.has(scheduler)) {
+    // The kernel keeps it and ipvsadm cannot say it, so one of the adapters would set it for ever.
+    return invalid(`scheduler ${scheduler} has no third flag`);
+  }
   // ipvsadm's rule; for other protocols the kernel takes the flag and ignores it.
   if (service.onePacket && match.kind === 'address' && match.protocol !== 'udp') {
     return invalid('one-packet scheduling is for UDP and firewall marks');
@@ -97,22 +103,9 @@ function destinationRule(match: ServiceMatch, destination: KernelDestination): B
       return invalid('remote checksum offload is for GUE tunnels');
     }
   }
-  return isUnicast(address) ? null : invalid(`${address} is not the address of one host`);
-}
-
-/**
- * As ip_vs_new_dest() sees it: no multicast, broadcast or unspecified address, no IPv6 link-local one (unless it is
- * this host's own, which nobody wants as a real).
- */
-function isUnicast(address: IpAddress): boolean {
-  if (familyOf(address) === 'ipv4') {
-    const first = Number.parseInt(address, 10);
-    return first !== 0 && first < 224;
-  }
-  const bytes = addressBytes(address);
-  const [first = 0, second = 0] = bytes;
-  const linkLocal = first === 0xfe && (second & 0xc0) === 0x80;
-  return first !== 0xff && !linkLocal && bytes.some((byte) => byte !== 0);
+  // As ip_vs_new_dest() sees it: no multicast, broadcast or unspecified address, no IPv6 link-local one. Unlike us it
+  // takes 240.0.0.0/4, and any address that it finds on this host.
+  return isHostAddress(address) ? null : invalid(`${address} is not the address of one host`);
 }
 
 /** Whole numbers only: what is not would be cut silently on its way into a message. */

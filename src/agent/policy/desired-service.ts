@@ -136,10 +136,14 @@ function attributeFaults(service: DesiredService): FieldProblem[] {
 
 /** The flags that a record names; on the record, because their names are lost in the bits. */
 export function flagFaults({ scheduler, schedulerFlags }: ServiceRecord): FieldProblem[] {
+  const hasNames = scheduler === 'sh' || scheduler === 'mh';
+  // sh and mh give names to two of the three flags, and nothing reads the third.
+  const own = hasNames
+    ? ['flag-1', 'flag-2', `${scheduler}-fallback`, `${scheduler}-port`]
+    : ['flag-1', 'flag-2', 'flag-3'];
   return schedulerFlags.flatMap((flag, index) => {
-    const owner = flag.slice(0, flag.indexOf('-'));
-    if (owner === 'flag' || owner === scheduler) return [];
-    return [finding(`schedulerFlags[${index}]`, flag, `flag-1 to flag-3, or a flag of scheduler "${scheduler}"`)];
+    if (own.includes(flag)) return [];
+    return [finding(`schedulerFlags[${index}]`, flag, `a flag of scheduler "${scheduler}": ${own.join(', ')}`)];
   });
 }
 

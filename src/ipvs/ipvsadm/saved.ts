@@ -91,6 +91,8 @@ function readOptions([command = '', ...words]: readonly string[]): Options {
   for (let at = 0; at < words.length; at++) {
     const option = words[at] ?? '';
     if (WITHOUT_VALUE.has(option)) values.set(option, '');
+    // Of a flag that sh and mh have no name for, ipvsadm prints the option alone, at the end.
+    else if (option === '-b' && at === words.length - 1) values.set(option, '');
     else if (WITH_VALUE.has(option)) values.set(option, required(words[++at], `value of ${option}`));
     else throw new ParseError(`unknown option ${option}`);
   }
@@ -145,7 +147,7 @@ const FLAG_BITS: Readonly<Record<string, number | undefined>> = {
 };
 
 function flagsOf(list: string | undefined): number {
-  if (list === undefined) return 0;
+  if (list === undefined || list === '') return 0;
   return list.split(',').reduce((bits, name) => bits | required(FLAG_BITS[name], `scheduler flag ${name}`), 0);
 }
 

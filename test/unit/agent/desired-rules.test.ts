@@ -33,6 +33,11 @@ describe('rules between the fields of a service', () => {
       { scheduler: 'sh', schedulerFlags: ['sh-port', 'mh-port'] },
       ['schedulerFlags[1]: "mh-port" (ignored)'],
     ],
+    [
+      'a third flag for a scheduler that has two',
+      { scheduler: 'mh', schedulerFlags: ['mh-port', 'flag-3'] },
+      ['schedulerFlags[1]: "flag-3" (ignored)'],
+    ],
     ['flags by number', { scheduler: 'wrr', schedulerFlags: ['flag-1', 'flag-3'] }, []],
     [
       'a fraction of a second of persistence',

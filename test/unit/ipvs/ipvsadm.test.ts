@@ -111,6 +111,11 @@ describe('reading', () => {
     expect(parsed.ok ? '' : parsed.error).toContain(line.slice(0, 10));
   });
 
+  it('takes a flag that ipvsadm has no name for, and prints as nothing, for none', () => {
+    const parsed = parseSaved('-A -t 10.0.0.1:80 -s sh -b \n-A -t 10.0.0.2:80 -s rr\n');
+    expect(parsed.ok && [...parsed.value.values()].map((each) => each.service.schedulerFlags)).toEqual([0, 0]);
+  });
+
   it('refuses listings that do not look like one', () => {
     const titles = 'a\nb\nc\n';
     expect(parseListing(`${titles}TCP  10.0.0.1:80 1 2\n`, 2).ok).toBe(true);
