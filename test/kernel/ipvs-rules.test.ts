@@ -57,9 +57,17 @@ describe('the rules that are the kernel’s own', () => {
     return answer.errno === 0 ? 'ok' : errnoName(answer.errno);
   }
 
+  const persistent = (timeoutSeconds: number, prefixLength: number) => ({
+    persistence: { timeoutSeconds, prefixLength },
+  });
+  const OTHER = match('tcp', '192.0.2.9', 80);
+  const OTHER6 = match('tcp', '2001:db8::2', 80);
+
   const kernels: readonly (readonly [string, DataplaneOp])[] = [
     ['a negative weight', addReal(WEB, real('10.0.0.1', 80, { weight: -1 }))],
+    ['a weight of 2^31', addReal(WEB, real('10.0.0.1', 80, { weight: -(2 ** 31) }))],
     ['crossed thresholds', addReal(WEB, real('10.0.0.1', 80, { upperThreshold: 1, lowerThreshold: 2 }))],
+    ['a lower threshold alone', addReal(WEB, real('10.0.0.1', 80, { lowerThreshold: 2 }))],
     ['another family by NAT', addReal(WEB, real('2001:db8::9', 80))],
     ['another family by direct routing', addReal(WEB6, real('10.0.0.1', 80, { forwarding: { method: 'direct' } }))],
     ['a GUE tunnel without a port', addReal(WEB, real('10.0.0.1', 80, { forwarding: tunnel('gue', 0) }))],
@@ -69,14 +77,8 @@ describe('the rules that are the kernel’s own', () => {
     ['an IPv6 multicast real', addReal(WEB6, real('ff02::1', 80))],
     ['an IPv6 link-local real', addReal(WEB6, real('fe80::1', 80))],
     ['an unspecified IPv6 real', addReal(WEB6, real('::', 80))],
-    [
-      'an IPv6 persistence mask of nothing',
-      addService(service(match('tcp', '2001:db8::2', 80), { persistence: { timeoutSeconds: 9, prefixLength: 0 } })),
-    ],
-    [
-      'an IPv6 persistence mask beyond a host',
-      addService(service(match('tcp', '2001:db8::2', 80), { persistence: { timeoutSeconds: 9, prefixLength: 129 } })),
-    ],
+    ['an IPv6 persistence mask of nothing', addService(service(OTHER6, persistent(9, 0)))],
+    ['an IPv6 persistence mask beyond a host', addService(service(OTHER6, persistent(9, 129)))],
   ];
   it.each(kernels)('refuse %s with the errno that we name', async (_what, op) => {
     expect(await errnoFor(op)).toBe(brokenRule(op)?.errno);
@@ -84,12 +86,47 @@ describe('the rules that are the kernel’s own', () => {
 
   const ours: readonly (readonly [string, DataplaneOp])[] = [
     ['port 0 without persistence', addService(service(match('tcp', '192.0.2.9', 0)))],
-    ['one-packet scheduling of TCP', addService(service(match('tcp', '192.0.2.9', 80), { onePacket: true }))],
+    ['one-packet scheduling of TCP', addService(service(OTHER, { onePacket: true }))],
+    ['the firewall mark that no packet has', addService(service(fwmark(0, 'ipv4')))],
+    ['persistence of no time', addService(service(OTHER, persistent(0, 32)))],
+    ['persistence that ipvsadm cannot say', addService(service(OTHER, persistent(31 * 86_400 + 1, 32)))],
+    ['an IPv4 persistence mask of nothing', addService(service(OTHER, persistent(9, 0)))],
+    ['a third flag of sh', addService(service(OTHER, { scheduler: 'sh', schedulerFlags: 4 }))],
+    ['a third flag of mh', addService(service(OTHER, { scheduler: 'mh', schedulerFlags: 7 }))],
+    ['thresholds that ipvsadm reads as negative', addReal(WEB, real('10.0.0.1', 80, { upperThreshold: 2 ** 31 }))],
     ['another port by direct routing', addReal(WEB, real('10.0.0.1', 81, { forwarding: { method: 'direct' } }))],
+    ['another port by a tunnel', addReal(WEB, real('10.0.0.1', 81, { forwarding: tunnel('ipip') }))],
+    ['a port of an ipip tunnel', addReal(WEB, real('10.0.0.1', 80, { forwarding: tunnel('ipip', 6080) }))],
+    ['a port of a gre tunnel', addReal(WEB, real('10.0.0.1', 80, { forwarding: tunnel('gre', 6080) }))],
+    ['a checksum of an ipip tunnel', addReal(WEB, real('10.0.0.1', 80, { forwarding: tunnel('ipip', 0, 'full') }))],
+    ['remote checksums by gre', addReal(WEB, real('10.0.0.1', 80, { forwarding: tunnel('gre', 0, 'remote') }))],
+    ['a reserved address', addReal(WEB, real('240.0.0.1', 80))],
   ];
-  it.each(ours)('do not include %s, which it takes and then does not serve', async (_what, op) => {
+  it.each(ours)('do not include %s, which it takes and then does not serve or keep as told', async (_what, op) => {
     expect(await errnoFor(op)).toBe('ok');
-    expect(brokenRule(op)?.errno).toBe('EINVAL');
+    expect(brokenRule(op)?.reason).toBeTruthy();
+  });
+
+  it('include that persistence is counted in jiffies, of which there are too few for years', async () => {
+    const years = 2 ** 32 - 1;
+    const op = addService(service(OTHER, persistent(years, 32)));
+    expect([await errnoFor(op), brokenRule(op)?.errno]).toEqual(['ok', 'EINVAL']);
+    const { stdout } = await run('ipvsadm', ['--save', '--numeric']);
+    expect(Number(/192\.0\.2\.9:80 -s wlc -p (\d+)/.exec(stdout)?.[1])).toBeLessThan(years / 10);
+  });
+
+  it('leave it to the kernel to say which schedulers it has', async () => {
+    const op = addService(service(OTHER, { scheduler: 'twos' }));
+    expect(brokenRule(op)).toBeNull();
+    const has = await run('ipvsadm', ['-A', '-t', '192.0.2.10:80', '-s', 'twos']).then(
+      () => true,
+      () => false,
+    );
+    const kernel = await createDataplane('ipvs', { clock: systemClock, log: silentLog });
+    const { failed } = await kernel.apply([op]);
+    await kernel.close();
+    expect(failed.map(({ error }) => errnoOf(error))).toEqual(has ? [] : ['ENOENT']);
+    if (!has) expect(failed[0]?.error.message).toContain('modprobe ip_vs_twos');
   });
 });
 
