@@ -39,7 +39,9 @@ agent; \`advertise.when\` says how the quorum of its services counts.`,
 port of the service.
 
 Quorum counts configured weights (or the number) of reals that are up and not drained. It is gained at q+h and lost
-below q-h. The state of a real is decided in this order: disabled, drain, verdict, floor.`,
+below q-h. The state of a real is decided in this order: disabled, drain, verdict, floor.
+
+What keepalived.conf and ipvsadm call each of the fields is in [ipvs.md](../ipvs.md).`,
     schema: ServiceRecord,
     file: 'service',
     examples: examplesUnder(/^config\/services\/[^/]+$/),

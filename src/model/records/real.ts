@@ -26,11 +26,12 @@ export const RealRecord = closedObject(
     ),
     upperThreshold: integer(0, MAX_WEIGHT, {
       default: 0,
-      description: 'No new connections above this number of them; 0 = no limit.',
+      description: 'No new connections above this number of them (uthreshold, -x); 0 = no limit.',
     }),
     lowerThreshold: integer(0, MAX_WEIGHT, {
       default: 0,
-      description: 'New connections again below this number; 0 = three quarters of the upper threshold.',
+      description:
+        'New connections again below this number (lthreshold, -y); 0 = three quarters of the upper threshold.',
     }),
   },
   { description: 'One real server of a service.' },

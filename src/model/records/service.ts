@@ -50,7 +50,7 @@ const Tunnel = nestedObject({
 
 function forward(options: Partial<FieldOptions> = {}) {
   return Type.Union([Type.Literal('nat'), Type.Literal('direct'), Tunnel], {
-    description: 'How packets reach the real: NAT, direct routing, or a tunnel.',
+    description: 'How packets reach the real: NAT (-m), direct routing (-g, DR), or a tunnel (-i, TUN).',
     allowed: '"nat", "direct" or { "tunnel": "ipip" | "gue" | "gre", … }',
     ...options,
   });
@@ -139,7 +139,7 @@ export const AddressMatch = nestedObject({
 });
 
 export const FwmarkMatch = nestedObject({
-  fwmark: integer(1, 4_294_967_295, { description: 'The firewall mark that selects packets.' }),
+  fwmark: integer(1, 4_294_967_295, { description: 'The firewall mark that selects packets (-f).' }),
   families: Type.Array(choice(['ipv4', 'ipv6'], { description: 'An address family.' }), {
     minItems: 1,
     maxItems: 2,
@@ -152,10 +152,13 @@ export const FwmarkMatch = nestedObject({
 
 export const Persistence = nestedObject(
   {
-    timeout: duration({ default: '360s', description: 'How long a client stays with its real; whole seconds.' }),
-    mask: integer(1, 32, { default: 32, description: 'IPv4 clients of one network of this length share a real.' }),
+    timeout: duration({ default: '360s', description: 'How long a client stays with its real; whole seconds (-p).' }),
+    mask: integer(1, 32, {
+      default: 32,
+      description: 'IPv4 clients of one network of this length share a real (-M, persistence_granularity).',
+    }),
     prefixLength: integer(1, 128, { default: 128, description: 'The same for IPv6 clients.' }),
-    engine: Type.Optional(choice(['sip'], { description: 'Persistence engine: by SIP Call-ID (udp).' })),
+    engine: Type.Optional(choice(['sip'], { description: 'Persistence engine (--pe): by SIP Call-ID (udp).' })),
   },
   { description: 'Clients return to the real that they had; absent = no persistence.' },
 );
@@ -171,17 +174,21 @@ export const ServiceRecord = closedObject(
       default: 'enabled',
       description: 'enabled; drain = all reals at weight 0, withdrawn; disabled = not in the kernel at all.',
     }),
-    scheduler: choice(SCHEDULERS, { default: 'wlc', description: 'IPVS scheduler.' }),
+    scheduler: choice(SCHEDULERS, {
+      default: 'wlc',
+      description: 'IPVS scheduler: lvs_sched of keepalived, -s of ipvsadm.',
+    }),
     schedulerFlags: Type.Array(choice(SCHEDULER_FLAGS, { description: 'A flag of the scheduler.' }), {
       maxItems: 3,
       uniqueItems: true,
       default: [],
-      description: 'Flags of the scheduler: sh-* go with sh, mh-* with mh, flag-1 to flag-3 with any.',
+      description:
+        'Flags of the scheduler (-b): sh-* go with sh, mh-* with mh, flag-1 to flag-3 with any (sh, mh: two).',
       allowed: 'a list of flags of the scheduler',
     }),
     forward: forward({ default: 'nat' }),
     persistence: Type.Optional(Persistence),
-    onePacket: flag({ default: false, description: 'One-packet scheduling: udp and firewall marks only.' }),
+    onePacket: flag({ default: false, description: 'One-packet scheduling (ops, -o): udp and firewall marks only.' }),
     checks: Type.Array(name({ description: 'The name of a check record.' }), {
       maxItems: 16,
       uniqueItems: true,
