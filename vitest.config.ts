@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
  *   unit    anywhere, in seconds, no root, no servers
  *   fault   one failure per file, on fakes with the real thing's rules or on loopback servers
  *   system  real ZooKeeper, etcd and BGP routers on loopback
+ *   nftables  a kernel with nf_tables and its NAT, in a network namespace of its own: run by test/lab, natively
  *   kernel  needs a kernel with IPVS: run by test/lab, natively or in a guest
  */
 export default defineConfig({
@@ -13,6 +14,15 @@ export default defineConfig({
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/*.test.ts'], testTimeout: 15_000 } },
       { test: { name: 'fault', include: ['test/fault/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 120_000 } },
       { test: { name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 180_000 } },
+      {
+        test: {
+          name: 'nftables',
+          include: ['test/nftables/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
       {
         test: {
           name: 'kernel',

@@ -13,7 +13,19 @@ const REPORTS = join(ROOT, '.cache/test');
 const OLDEST_NODE = 20;
 const HOST_PROJECTS = ['unit', 'fault', 'system'];
 /** What the system tests need besides the lab's own default list; fetched ahead, while the compiler runs. */
-const PARTS = ['zookeeper', 'etcd', 'etcdctl', 'bird', 'frr', 'gobgp', 'exabgp', 'iproute2', 'ipvsadm', 'openssl'];
+const PARTS = [
+  'zookeeper',
+  'etcd',
+  'etcdctl',
+  'bird',
+  'frr',
+  'gobgp',
+  'exabgp',
+  'iproute2',
+  'ipvsadm',
+  'openssl',
+  'nftables',
+];
 
 const options = new Set(process.argv.slice(2));
 const unitOnly = options.has('--unit');
@@ -23,7 +35,7 @@ const minutes = long ? 90 : 15;
 const results = { passed: 0, failed: 0, skipped: 0, failures: [] };
 const children = new Set();
 let step = 0;
-const steps = unitOnly ? 2 : 8;
+const steps = unitOnly ? 2 : 9;
 
 function say(line) {
   process.stdout.write(`${line}\n`);
@@ -134,6 +146,24 @@ async function tests(title, prefix, projects, command) {
   finish(finalLine(report));
 }
 
+/** On this machine's own kernel, in a network namespace of its own: the lab's guest has no NAT for nf_tables. */
+async function nftablesTests() {
+  const seconds = String(minutes * 60);
+  const options = ['--kernel', 'native', '--parts', 'iproute2,nftables,curl', '--timeout', seconds];
+  const lab = [bin('tsx'), 'test/lab/run.ts', ...options, '--'];
+  const title = 'tests on a kernel that has nf_tables';
+  const [program, ...args] = [
+    ...lab,
+    'nft',
+    'add table inet t; add chain inet t c { type nat hook output priority 0; }',
+  ];
+  if ((await run(program, args, { quiet: true, prefix: 'nft   | ' })) === 0) {
+    await tests(title, 'nft   | ', ['nftables'], lab);
+  } else {
+    announce(title)('NOT RUN: this kernel has none that can do NAT, or does not let us');
+  }
+}
+
 async function everything() {
   if (!(await dependencies())) return;
   mkdirSync(REPORTS, { recursive: true });
@@ -153,6 +183,7 @@ async function everything() {
       await check('lint', bin('eslint'), ['.', '--max-warnings', '0']);
       await check('format', bin('prettier'), ['--check', '.']);
       await tests('unit, fault and system tests', 'host  | ', HOST_PROJECTS, [process.execPath]);
+      await nftablesTests();
     })(),
   ]);
 }

@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   NETLINK_LOST: 'Replies were lost (receive buffer overrun, closed socket, time-out): the outcome is not known.',
   NETLINK_MALFORMED: 'A netlink message from the kernel does not parse.',
   IPVSADM_FAILED: 'ipvsadm exited with an error or wrote to stderr.',
+  NFT_FAILED: 'nft exited with an error, refused an operation, or printed what we cannot read.',
   CHECK_NOT_RUN: 'A health check could not be carried out; this says nothing about the real.',
   BGP_CONFIG: 'The BGP settings cannot be used.',
   WORKER_DIED: 'A worker thread ended without being asked to.',

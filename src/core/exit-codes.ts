@@ -49,6 +49,7 @@ function exitNameOf(code: ErrorCode): ExitName {
     case 'NETLINK_LOST':
     case 'NETLINK_MALFORMED':
     case 'IPVSADM_FAILED':
+    case 'NFT_FAILED':
     case 'CHECK_NOT_RUN':
     case 'WORKER_DIED':
     case 'INTERNAL':

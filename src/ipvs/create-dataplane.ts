@@ -10,11 +10,13 @@ import { KernelDataplane } from './kernel-dataplane.ts';
 import { modprobe } from './kernel-modules.ts';
 import { MemoryDataplane } from './memory-dataplane.ts';
 import { MemoryInterfaceAddresses } from './memory-interface-addresses.ts';
+import { nftCommand } from './nftables/nft-command.ts';
+import { NftablesDataplane } from './nftables/nftables-dataplane.ts';
 import { chooseTransport } from './netlink/choose-transport.ts';
 import type { Transports } from './netlink/choose-transport.ts';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink/constants.ts';
 
-export type DataplaneKind = 'ipvs' | 'ipvsadm' | 'memory';
+export type DataplaneKind = 'ipvs' | 'ipvsadm' | 'nftables' | 'memory';
 
 export interface DataplaneDeps {
   readonly clock: Clock;
@@ -31,9 +33,19 @@ export async function createDataplane(kind: DataplaneKind, deps: DataplaneDeps):
     }
     case 'ipvsadm':
       return forgetting(new IpvsadmDataplane({ run: ipvsadmCommand(deps.clock) }), await chooseTransport(deps), deps);
+    case 'nftables':
+      return createNftables(deps);
     case 'memory':
       return new MemoryDataplane();
   }
+}
+
+/** Rules count connections as they begin; how many go on, and which are to be forgotten, is connection tracking's. */
+async function createNftables(deps: DataplaneDeps): Promise<Dataplane> {
+  const transports = await chooseTransport(deps);
+  const conntrack = new NetlinkConntrack({ open: transports.open(NETLINK_NETFILTER), clock: deps.clock });
+  const inner = new NftablesDataplane({ run: nftCommand(deps.clock), conntrack, log: deps.log });
+  return new ForgettingDataplane({ inner, conntrack, log: deps.log });
 }
 
 function forgetting(inner: Dataplane, transports: Transports, { clock, log }: DataplaneDeps): Dataplane {

@@ -4,6 +4,8 @@ import { adviceFor, describeOp } from './describe.ts';
 import { KernelRefusal } from './kernel-refusal.ts';
 import { brokenRule } from './rules.ts';
 
+export type RefusalCode = 'NETLINK_REFUSED' | 'IPVSADM_FAILED' | 'NFT_FAILED';
+
 /** Gathers what becomes of the operations of one plan. */
 export class ReportBuilder {
   readonly #applied: DataplaneOp[] = [];
@@ -14,14 +16,13 @@ export class ReportBuilder {
   }
 
   /** @param text the kernel's or ipvsadm's own words, if it had any */
-  refused(
-    op: DataplaneOp,
-    errno: string,
-    text: string | null = null,
-    code: 'NETLINK_REFUSED' | 'IPVSADM_FAILED' = 'NETLINK_REFUSED',
-  ): void {
-    const words = text === null ? '' : ` (${text})`;
-    const message = `could not ${describeOp(op)}: ${errno}, ${adviceFor(op, errno)}${words}`;
+  refused(op: DataplaneOp, errno: string, text: string | null = null, code: RefusalCode = 'NETLINK_REFUSED'): void {
+    this.refusedBecause(op, errno, `${adviceFor(op, errno)}${text === null ? '' : ` (${text})`}`, code);
+  }
+
+  /** For a reason that says it all. */
+  refusedBecause(op: DataplaneOp, errno: string, reason: string, code: RefusalCode = 'NETLINK_REFUSED'): void {
+    const message = `could not ${describeOp(op)}: ${errno}, ${reason}`;
     this.#failed.push({ op, error: new KernelRefusal(errno, message, { code }) });
   }
 
@@ -30,8 +31,7 @@ export class ReportBuilder {
     return ops.filter((op) => {
       const broken = brokenRule(op);
       if (broken === null) return true;
-      const message = `could not ${describeOp(op)}: ${broken.errno}, ${broken.reason}`;
-      this.#failed.push({ op, error: new KernelRefusal(broken.errno, message) });
+      this.refusedBecause(op, broken.errno, broken.reason);
       return false;
     });
   }

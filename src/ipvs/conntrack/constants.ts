@@ -34,10 +34,23 @@ const FILTER = {
   replyFlags: { id: 2, type: 'u32' },
 } as const satisfies AttributeTable;
 
+/** enum ctattr_protoinfo_tcp and ctattr_protoinfo_sctp. */
+const STATE = { state: { id: 1, type: 'u8' } } as const satisfies AttributeTable;
+
+/** enum ctattr_protoinfo */
+const PROTOCOL_STATE = {
+  tcp: { id: 1, type: 'nested', table: STATE },
+  sctp: { id: 3, type: 'nested', table: STATE },
+} as const satisfies AttributeTable;
+
+/** TCP_CONNTRACK_ESTABLISHED (nf_conntrack_tcp.h) and SCTP_CONNTRACK_ESTABLISHED (nf_conntrack_sctp.h). */
+export const ESTABLISHED = { tcp: 3, sctp: 4 } as const;
+
 /** enum ctattr_type */
 export const FLOW = {
   original: { id: 1, type: 'nested', table: TUPLE },
   reply: { id: 2, type: 'nested', table: TUPLE },
+  state: { id: 4, type: 'nested', table: PROTOCOL_STATE },
   /** Opaque, sent back as it came. */
   id: { id: 12, type: 'bytes' },
   zone: { id: 18, type: 'be16' },

@@ -26,6 +26,8 @@ export interface TrackedFlow {
   /** The address that the client called. */
   readonly service: Endpoint;
   readonly real: Endpoint;
+  /** A TCP or SCTP connection that was opened and is not being closed. */
+  readonly established: boolean;
 }
 
 export interface Endpoint {
@@ -38,11 +40,13 @@ export interface FlowCount {
   readonly service: Endpoint;
   readonly real: Endpoint;
   readonly flows: number;
+  /** Those of `flows` that are established. */
+  readonly established: number;
 }
 
 export interface Conntrack {
-  /** How many flows go from each service to each real. Empty where the kernel tracks nothing. */
-  count(): Promise<Result<readonly FlowCount[], CodedError>>;
+  /** How many flows go from each service to each real; null where the kernel does not tell. */
+  count(): Promise<Result<readonly FlowCount[] | null, CodedError>>;
   /**
    * Forgets the flows to the targets, so that their next packet is a new flow.
    * @returns how many were forgotten; 0 where the kernel tracks nothing

@@ -102,7 +102,7 @@ export function forgetRequest(flow: DumpedFlow): NetlinkRequest {
 export function readFlow(payload: ByteReader): DumpedFlow | null {
   const number = payload.u8();
   payload.skip(HEADER_LENGTH - 1);
-  const { original, reply, id, zone } = readTable(payload, wire.FLOW);
+  const { original, reply, state, id, zone } = readTable(payload, wire.FLOW);
   const family = nameIn(FAMILIES, number);
   const protocol = nameIn(PROTOCOLS, original?.protocol?.number ?? 0);
   if (family === undefined || protocol === undefined || original === undefined || reply === undefined) return null;
@@ -111,7 +111,9 @@ export function readFlow(payload: ByteReader): DumpedFlow | null {
   const real = sourceOf(reply, family);
   if (client === null || service === null || real === null) return null;
   if (real.address === service.address && real.port === service.port) return null;
-  return { family, protocol, client, service, real, original, id, zone };
+  const { tcp, sctp } = wire.ESTABLISHED;
+  const established = state?.tcp?.state === tcp || state?.sctp?.state === sctp;
+  return { family, protocol, client, service, real, established, original, id, zone };
 }
 
 function sourceOf({ ip, protocol }: Tuple, family: Family): Endpoint | null {

@@ -35,14 +35,16 @@ export class NetlinkConntrack implements Conntrack {
     return this.#client.counters;
   }
 
-  async count(): Promise<Result<readonly FlowCount[], CodedError>> {
+  async count(): Promise<Result<readonly FlowCount[] | null, CodedError>> {
     const flows = await this.#dump(flowsRequest, everyFlow);
     if (!flows.ok) return flows;
+    if (flows.value === null) return ok(null);
     const counts = new Map<string, FlowCount>();
-    for (const { protocol, service, real } of flows.value) {
+    for (const { protocol, service, real, established } of flows.value) {
       const key = `${protocol}|${service.address}|${service.port}|${real.address}|${real.port}`;
-      const before = counts.get(key)?.flows ?? 0;
-      counts.set(key, { protocol, service, real, flows: before + 1 });
+      const before = counts.get(key) ?? { flows: 0, established: 0 };
+      const sum = { flows: before.flows + 1, established: before.established + (established ? 1 : 0) };
+      counts.set(key, { protocol, service, real, ...sum });
     }
     return ok([...counts.values()]);
   }
@@ -68,26 +70,30 @@ export class NetlinkConntrack implements Conntrack {
 
   async #flowsTo(targets: readonly FlowTarget[]): Promise<Result<DumpedFlow[], CodedError>> {
     const wanted = flowMatcher(targets);
-    if (targets.length > SEARCHES) return this.#dump(flowsRequest, wanted);
+    if (targets.length > SEARCHES) {
+      const flows = await this.#dump(flowsRequest, wanted);
+      return flows.ok ? ok(flows.value ?? []) : flows;
+    }
     const found: DumpedFlow[] = [];
     for (const target of targets) {
       const flows = await this.#dump(flowsToRequest(target), wanted);
       if (!flows.ok) return flows;
-      found.push(...flows.value);
+      found.push(...(flows.value ?? []));
     }
     return ok(found);
   }
 
+  /** @returns null where the kernel tracks nothing that we could see */
   async #dump(
     request: NetlinkRequest,
     wanted: (flow: DumpedFlow) => boolean,
-  ): Promise<Result<DumpedFlow[], CodedError>> {
+  ): Promise<Result<DumpedFlow[] | null, CodedError>> {
     const found = await this.#client.dump(request, ({ payload }) => {
       const flow = readFlow(payload);
       return flow !== null && wanted(flow) ? flow : null;
     });
     if (found.ok) return ok(found.value.filter((flow) => flow !== null));
-    return ABSENT.has(errnoOf(found.error)) ? ok([]) : found;
+    return ABSENT.has(errnoOf(found.error)) ? ok(null) : found;
   }
 }
 

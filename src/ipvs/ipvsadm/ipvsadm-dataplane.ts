@@ -6,7 +6,7 @@ import type { ApplyReport, Dataplane, DataplaneInfo, DataplaneOp, DataplaneState
 import { KernelTable } from '../kernel-table.ts';
 import { ReportBuilder } from '../report.ts';
 import { clean, complaintsIn, errnoIn } from './command.ts';
-import type { RunIpvsadm } from './command.ts';
+import type { RunProgram } from '../program.ts';
 import { readEntries, readInfo, readState } from './read.ts';
 import { renderOp } from './render.ts';
 import { settle } from './settle.ts';
@@ -21,11 +21,11 @@ const FAILURES_PER_PLAN = 100;
  */
 export class IpvsadmDataplane implements Dataplane {
   readonly name = 'ipvsadm';
-  readonly #run: RunIpvsadm;
+  readonly #run: RunProgram;
   /** The table as it was last seen, and changed since by us; null when that is not known. */
   #picture: KernelTable | null = null;
 
-  constructor(deps: { readonly run: RunIpvsadm }) {
+  constructor(deps: { readonly run: RunProgram }) {
     this.#run = deps.run;
   }
 
@@ -101,7 +101,7 @@ export class IpvsadmDataplane implements Dataplane {
     return ok(rest);
   }
 
-  async #feed(ops: readonly DataplaneOp[]): ReturnType<RunIpvsadm> {
+  async #feed(ops: readonly DataplaneOp[]): ReturnType<RunProgram> {
     const end = await this.#run(['--restore'], ops.map((op) => `${renderOp(op) ?? ''}\n`).join(''));
     if (!end.ok) this.#picture = null;
     return end;

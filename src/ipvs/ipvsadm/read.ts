@@ -12,7 +12,7 @@ import type {
   TrafficStats,
 } from '../dataplane.ts';
 import { clean } from './command.ts';
-import type { RunIpvsadm } from './command.ts';
+import type { RunProgram } from '../program.ts';
 import { parseListing } from './listing.ts';
 import type { Listing } from './listing.ts';
 import { parseSaved } from './saved.ts';
@@ -22,7 +22,7 @@ import type { SavedService } from './saved.ts';
 const ATTEMPTS = 3;
 
 /** Everything that is in the table, put together from what five runs of ipvsadm print. */
-export function readState(run: RunIpvsadm): Promise<Result<DataplaneState, CodedError>> {
+export function readState(run: RunProgram): Promise<Result<DataplaneState, CodedError>> {
   return untilSettled(async (): Promise<Result<DataplaneState | null, CodedError>> => {
     const saved = await readSaved(run);
     if (!saved.ok) return saved;
@@ -38,12 +38,12 @@ export function readState(run: RunIpvsadm): Promise<Result<DataplaneState, Coded
 }
 
 /** The entries without their counters, in two runs. */
-export function readEntries(run: RunIpvsadm): Promise<Result<ReadonlyMap<ServiceKey, SavedService>, CodedError>> {
+export function readEntries(run: RunProgram): Promise<Result<ReadonlyMap<ServiceKey, SavedService>, CodedError>> {
   return untilSettled(() => readSaved(run));
 }
 
 /** "IP Virtual Server version 1.2.1 (size=4096)": the first line of a listing, and all there is to be known. */
-export async function readInfo(run: RunIpvsadm): Promise<Result<DataplaneInfo, CodedError>> {
+export async function readInfo(run: RunProgram): Promise<Result<DataplaneInfo, CodedError>> {
   return output(run, ['--list', '--numeric'], (text) => {
     const [, version, size] = /^IP Virtual Server version (\S+) \(size=(\d+)\)/.exec(text) ?? [];
     if (version === undefined) return err('no line with version and size');
@@ -62,19 +62,19 @@ async function untilSettled<T>(read: () => Promise<Result<T | null, CodedError>>
 }
 
 /** @returns null in the place of the table when the two runs did not see the same entries */
-async function readSaved(run: RunIpvsadm): Promise<Result<ReadonlyMap<ServiceKey, SavedService> | null, CodedError>> {
+async function readSaved(run: RunProgram): Promise<Result<ReadonlyMap<ServiceKey, SavedService> | null, CodedError>> {
   const saved = await output(run, ['--save', '--numeric'], parseSaved);
   if (!saved.ok || saved.value.size === 0) return saved;
   const thresholds = await readListing(run, '--thresholds', 4);
   return thresholds.ok ? ok(withThresholds(saved.value, thresholds.value)) : thresholds;
 }
 
-function readListing(run: RunIpvsadm, option: string, columns: number): Promise<Result<Listing, CodedError>> {
+function readListing(run: RunProgram, option: string, columns: number): Promise<Result<Listing, CodedError>> {
   return output(run, ['--list', '--numeric', '--exact', option], (text) => parseListing(text, columns));
 }
 
 async function output<T>(
-  run: RunIpvsadm,
+  run: RunProgram,
   args: readonly string[],
   parse: (text: string) => Result<T, string>,
 ): Promise<Result<T, CodedError>> {

@@ -3,7 +3,7 @@ import { CodedError } from '../../../src/core/errors.ts';
 import { err, ok } from '../../../src/core/result.ts';
 import { serviceKeyOf } from '../../../src/ipvs/dataplane.ts';
 import type { DataplaneState, ServiceMatch } from '../../../src/ipvs/dataplane.ts';
-import type { RunIpvsadm } from '../../../src/ipvs/ipvsadm/command.ts';
+import type { RunProgram } from '../../../src/ipvs/program.ts';
 import { IpvsadmDataplane } from '../../../src/ipvs/ipvsadm/ipvsadm-dataplane.ts';
 import { parseListing } from '../../../src/ipvs/ipvsadm/listing.ts';
 import { renderOp } from '../../../src/ipvs/ipvsadm/render.ts';
@@ -28,10 +28,10 @@ import {
 } from '../../contract/dataplane-samples.ts';
 
 /** Plays back recorded output for listings, and a script for what is fed to --restore. */
-function recorded(restore: RunIpvsadm = () => Promise.resolve(ok({ status: 0, stdout: '', stderr: '' }))) {
+function recorded(restore: RunProgram = () => Promise.resolve(ok({ status: 0, stdout: '', stderr: '' }))) {
   const fed: string[] = [];
   const outputs: Readonly<Record<string, string | undefined>> = IPVSADM_OUTPUT;
-  const run: RunIpvsadm = (args, input) => {
+  const run: RunProgram = (args, input) => {
     if (args[0] === '--restore') {
       fed.push(input ?? '');
       return restore(args, input);
@@ -125,7 +125,7 @@ describe('reading', () => {
   });
 
   it('gives up on a table that changes between the runs', async () => {
-    const run: RunIpvsadm = (args) => {
+    const run: RunProgram = (args) => {
       const stdout = args[0] === '--save' ? '-A -t 10.0.0.1:80 -s wlc\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -m -w 1\n' : '';
       return Promise.resolve(ok({ status: 0, stdout, stderr: '' }));
     };
@@ -203,7 +203,7 @@ describe('applying', () => {
   it('goes on behind a line at which ipvsadm stopped', async () => {
     let runs = 0;
     const table = { service: false };
-    const run: RunIpvsadm = (args, input) => {
+    const run: RunProgram = (args, input) => {
       if (args[0] === '--restore') {
         runs++;
         // The first line is one that this ipvsadm cannot parse.
