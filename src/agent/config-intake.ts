@@ -8,8 +8,10 @@ import type { RawRecord } from '../model/record-set.ts';
 import type { Source, StoreSnapshot } from '../sources/source.ts';
 import { desiredState } from './policy/desired.ts';
 import type { Desired } from './policy/desired-state.ts';
-import { approvalsOf, emptyWindow, guard, isEmpty, losses } from './policy/guard.ts';
-import type { GuardWindow, Hold } from './policy/guard.ts';
+import { approvalsOf, guard, isEmpty } from './policy/guard.ts';
+import type { Hold } from './policy/guard.ts';
+import type { GuardWindow } from './policy/guard-window.ts';
+import { idOf, losses } from './policy/losses.ts';
 import type { LastKnownGood, LastKnownGoodFile } from './last-known-good.ts';
 
 export type Origin = 'none' | 'store' | 'last-known-good';
@@ -46,12 +48,21 @@ interface IntakeDeps {
   readonly log: Log;
 }
 
-/** Losses are judged once the store has been quiet for this long, so that a recursive delete is judged as one, */
+/** Losses are judged once no more have come for this long, so that a recursive delete is judged as one, */
 const GATHER_MS = 300;
-/** but no later than this after the first one was seen. */
-const GATHER_MAX_MS = 2_000;
+/** but no later than this after the first one was seen. Ten thousand deletes one by one take half as long. */
+const GATHER_MAX_MS = 30_000;
 /** The last-known-good file is written this long after a change: an edit need not wait for a disk. */
 const SAVE_AFTER_MS = 500;
+
+/** Losses that are not judged yet. Monotonic milliseconds. */
+interface Gathering {
+  readonly since: number;
+  /** When the last of them was first seen. */
+  readonly grewAt: number;
+  /** As `idOf` names them. */
+  readonly ids: ReadonlySet<string>;
+}
 
 /**
  * The way from the store to the accepted configuration: snapshot, decode, desired, guard. It is the only one to
@@ -68,10 +79,11 @@ export class ConfigIntake {
   #accepted: Desired | null = null;
   #inForce = false;
   #good: ReadonlyMap<string, RawRecord> = new Map();
-  #window: GuardWindow;
+  #window: GuardWindow | null = null;
   #view: IntakeView;
-  #lossSeenAt: number | null = null;
-  #changedAt = -Infinity;
+  #gathering: Gathering | null = null;
+  /** The wall clock at the zero of the monotonic one, as it was when we were made. */
+  readonly #startedAt: number;
   #connected = false;
   #retry: Cancel | null = null;
   #saving: Cancel | null = null;
@@ -80,12 +92,12 @@ export class ConfigIntake {
   constructor(options: IntakeOptions, deps: IntakeDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#startedAt = deps.clock.now() - deps.clock.monotonic();
     this.#backoff = new Backoff({ firstMs: 200, maxMs: 10_000, factor: 2, jitter: 0.25 }, deps.random);
     this.#loop = new Coalescer(
       () => this.#look(),
       (error) => deps.log.error({ error: describeError(error) }, 'looking at the store failed'),
     );
-    this.#window = emptyWindow;
     this.#view = {
       origin: 'none',
       seenRevision: null,
@@ -103,10 +115,7 @@ export class ConfigIntake {
   start(saved: LastKnownGood | null): void {
     if (saved !== null) this.#restore(saved);
     this.#unsubscribe.push(
-      this.#deps.source.onChange(() => {
-        this.#changedAt = this.#deps.clock.monotonic();
-        this.#loop.poke();
-      }),
+      this.#deps.source.onChange(this.#loop.poke),
       this.#deps.source.onState(() => this.#noteSession()),
     );
     this.#noteSession();
@@ -210,7 +219,7 @@ export class ConfigIntake {
       window: this.#window,
       hold: this.#view.hold,
       settled,
-      now: clock.now(),
+      now: this.#steadyNow(),
     });
     this.#reportHold(verdict.hold);
     const changed = !this.#inForce || JSON.stringify(verdict.accepted) !== JSON.stringify(this.#accepted);
@@ -226,20 +235,19 @@ export class ConfigIntake {
     this.#saving ??= clock.after(SAVE_AFTER_MS, () => this.#save());
   }
 
-  /** Whether losses may be judged now. If not, another look is arranged for when the store may be quiet. */
+  /** Whether losses may be judged now. If not, another look is arranged for when there may be no more of them. */
   #settled(candidate: Desired): boolean {
     const now = this.#deps.clock.monotonic();
-    if (this.#accepted === null || losses(this.#accepted, candidate).length === 0) {
-      this.#lossSeenAt = null;
-      return true;
-    }
-    this.#lossSeenAt ??= now;
-    const quietAt = Math.max(this.#changedAt, this.#lossSeenAt) + GATHER_MS;
-    const judgeAt = Math.min(quietAt, this.#lossSeenAt + GATHER_MAX_MS);
-    if (now >= judgeAt) {
-      this.#lossSeenAt = null;
-      return true;
-    }
+    const lost = this.#accepted === null ? [] : losses(this.#accepted, candidate);
+    const before = this.#gathering;
+    this.#gathering = null;
+    if (lost.length === 0) return true;
+    const ids = new Set(lost.map(idOf));
+    const since = before?.since ?? now;
+    const grewAt = before !== null && lost.every((loss) => before.ids.has(idOf(loss))) ? before.grewAt : now;
+    const judgeAt = Math.min(grewAt + GATHER_MS, since + GATHER_MAX_MS);
+    if (now >= judgeAt) return true;
+    this.#gathering = { since, grewAt, ids };
     this.#lookAgainIn(judgeAt - now);
     return false;
   }
@@ -247,6 +255,11 @@ export class ConfigIntake {
   #lookAgainIn(ms: number): void {
     this.#retry?.();
     this.#retry = this.#deps.clock.after(ms, this.#loop.poke);
+  }
+
+  /** Wall-clock time that a clock set forward while we run does not move: it would age the guard's window. */
+  #steadyNow(): number {
+    return this.#startedAt + this.#deps.clock.monotonic();
   }
 
   #reportHold(hold: Hold | null): void {
@@ -263,8 +276,9 @@ export class ConfigIntake {
     this.#saving?.();
     this.#saving = null;
     const { hold, position, confirmedAt } = this.#view;
-    if (this.#accepted === null || confirmedAt === null) return;
-    const content = { desired: this.#accepted, good: this.#good, window: this.#window, hold, position, confirmedAt };
+    const window = this.#window;
+    if (this.#accepted === null || window === null || confirmedAt === null) return;
+    const content = { desired: this.#accepted, good: this.#good, window, hold, position, confirmedAt };
     this.#deps.file.save(content);
   }
 

@@ -6,7 +6,8 @@ import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
 import type { RawRecord } from '../model/record-set.ts';
 import type { Desired } from './policy/desired-state.ts';
-import type { GuardWindow, Hold } from './policy/guard.ts';
+import type { Hold } from './policy/guard.ts';
+import type { GuardWindow } from './policy/guard-window.ts';
 import { peekStateFile, readStateFile, writeStateFile } from './state-file.ts';
 import type { StateFileContent } from './state-file.ts';
 
@@ -22,7 +23,7 @@ export interface LastKnownGood {
   readonly confirmedAt: number;
 }
 
-const KIND = { format: 'vipkeeper-last-known-good', version: 1 };
+const KIND = { format: 'vipkeeper-last-known-good', version: 2 };
 
 /** Revisions of the store do not fit JSON numbers; good records are JSON themselves, so UTF-8. */
 interface SavedRecord {

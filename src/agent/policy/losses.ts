@@ -57,6 +57,11 @@ function lostReals(service: DesiredService, successors: readonly DesiredService[
   return lost;
 }
 
+/** "web" for a service, "web/a" for a real. */
+export function idOf({ service, real }: Pick<Loss, 'service' | 'real'>): string {
+  return real === null ? service : `${service}/${real}`;
+}
+
 /** "10.0.0.1|80", or "10.0.0.1|" for a real on the port of its service. */
 export function targetOf(real: Pick<DesiredReal, 'address' | 'port'>): string {
   return `${real.address}|${real.port ?? ''}`;

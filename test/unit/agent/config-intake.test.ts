@@ -153,17 +153,57 @@ describe('the way of losses', () => {
     expect(bench.services).toEqual(without('s0', 's1'));
   });
 
-  it('waits no longer than 2 s for a store that never is quiet', async () => {
+  it('does not let other edits put off the judgement of a loss', async () => {
     const bench = await new Bench().fill().start();
     await bench.lose('s0');
-    for (let edits = 0; edits < 19; edits++) {
+    for (let edits = 0; edits < 3; edits++) {
+      expect(bench.services).toEqual(SERVICES);
       await bench.pass(100);
       bench.store.put('config/services/s9', { vip: 'shop', match: { ports: ['9000'] }, _meta: { edits } });
       await bench.pass(0);
     }
-    expect(bench.services).toEqual(SERVICES);
-    await bench.pass(100);
     expect(bench.services).toEqual(without('s0'));
+  });
+
+  it('judges a recursive delete that takes many seconds as one', async () => {
+    const reals = Array.from({ length: 100 }, (_, n) => `r${n}`);
+    const bench = new Bench().fill();
+    reals.forEach((name, n) => bench.store.put(`config/services/s0/reals/${name}`, { address: `10.0.0.${n + 1}` }));
+    await bench.start();
+    for (const name of reals) {
+      bench.store.remove(`config/services/s0/reals/${name}`);
+      await bench.pass(280);
+    }
+    expect(Object.keys(bench.intake.accepted()?.services['s0']?.reals ?? {})).toHaveLength(100);
+    await bench.pass(300);
+    expect(bench.held).toHaveLength(100);
+    expect(Object.keys(bench.intake.accepted()?.services['s0']?.reals ?? {})).toHaveLength(100);
+  });
+
+  it('waits no longer than 30 s for losses that never end', async () => {
+    const bench = new Bench().fill();
+    for (let n = 0; n < 1_000; n++) {
+      bench.store.put(`config/services/s0/reals/r${n}`, { address: `10.0.${n >> 8}.${n & 255}` });
+    }
+    await bench.start();
+    const left = (): number => Object.keys(bench.intake.accepted()?.services['s0']?.reals ?? {}).length;
+    for (let n = 0; n < 119; n++) {
+      bench.store.remove(`config/services/s0/reals/r${n}`);
+      await bench.pass(250);
+    }
+    expect(left()).toBe(1_000);
+    await bench.pass(500);
+    expect(left()).toBe(881);
+  });
+
+  it('does not age losses when the wall clock jumps ahead', async () => {
+    const bench = await new Bench().fill().start();
+    await bench.lose('s0', 's1', 's2');
+    await bench.pass(400);
+    bench.clock.jumpWallClock(3_600_000);
+    await bench.lose('s3');
+    await bench.pass(400);
+    expect(bench.held).toEqual(['service s3']);
   });
 
   it('lets edits pass while losses are gathered and while they are held', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Desired } from '../../../src/agent/policy/desired-state.ts';
-import { approvalsOf, emptyWindow, guard, isEmpty } from '../../../src/agent/policy/guard.ts';
+import { approvalsOf, guard, isEmpty } from '../../../src/agent/policy/guard.ts';
 import type { GuardInput, GuardOutcome } from '../../../src/agent/policy/guard.ts';
 import { configuration, real, service } from '../../fakes/configurations.ts';
 import { SHOP, recordSet } from '../../fakes/records.ts';
@@ -26,7 +26,7 @@ class Guarded {
   #now = 1_000_000;
 
   constructor(first: Desired) {
-    this.outcome = guard({ ...this.#input(first), accepted: null, window: emptyWindow, hold: null });
+    this.outcome = guard({ ...this.#input(first), accepted: null, window: null, hold: null });
   }
 
   wait(ms: number): this {
@@ -79,7 +79,7 @@ describe('the guard', () => {
     const { hold, accepted } = guarded.see(pool(10, [1, 2, 3, 4]));
     expect(hold).toEqual({
       revision: 'sha256:10 without 1,2,3,4',
-      why: '4 reals would be lost within 10 min, of 10 that there were; without approval it is at most 2, or 30 %',
+      why: '4 of 10 reals would be lost within 10 min; without approval it is at most 2, or 30 %',
       since: 1_000_000,
       lost: ['real web/r1', 'real web/r2', 'real web/r3', 'real web/r4'],
       lostCount: 4,
@@ -149,6 +149,61 @@ describe('the guard', () => {
     const guarded = new Guarded(pool(10));
     const agent = { ...pool(1).agent, limits: { maxDeleteShare: 1, maxDeleteCount: 100, windowMs: 1_000 } };
     expect(guarded.see(pool(10, [1, 2, 3, 4], { agent })).hold).not.toBeNull();
+  });
+
+  it('measures newcomers by what was there with them: a fleet that has just grown may lose its share', () => {
+    const guarded = new Guarded(pool(0));
+    guarded.wait(MINUTE).see(pool(100));
+    expect(guarded.wait(MINUTE).see(pool(100, [1, 2, 3, 4, 5])).hold).toBeNull();
+    const many = Array.from({ length: 31 }, (_, index) => index + 1);
+    expect(guarded.wait(MINUTE).see(pool(100, many)).hold?.why).toMatch(/^31 of 100 reals would be lost/);
+  });
+
+  it('measures what was there before by what was there before: newcomers do not pay for it', () => {
+    const guarded = new Guarded(pool(10));
+    guarded.wait(MINUTE).see(pool(1_000));
+    expect(guarded.wait(MINUTE).see(pool(1_000, [1, 2, 3])).hold).toBeNull();
+    expect(guarded.wait(MINUTE).see(pool(1_000, [1, 2, 3, 4])).hold?.why).toMatch(/^4 of 10 reals would be lost/);
+    // Nor when the four come and go first, to look like newcomers.
+    expect(guarded.see(pool(1_000)).hold).toBeNull();
+    expect(guarded.see(pool(1_000, [4, 5, 6])).hold).toBeNull();
+    expect(guarded.see(pool(1_000)).hold).toBeNull();
+    expect(guarded.see(pool(1_000, [1, 4, 5, 6])).hold).not.toBeNull();
+  });
+
+  it('takes a new name for no newcomer', () => {
+    const renamed = configuration(
+      [
+        service(
+          'web',
+          Array.from({ length: 10 }, (_, n) => real(`new${n}`, `10.0.0.${n + 1}`)),
+        ),
+      ],
+      { revision: 'sha256:renamed' },
+    );
+    const names = Object.values(renamed.services['web']?.reals ?? {});
+    const guarded = new Guarded(pool(10));
+    guarded.wait(MINUTE).see(renamed);
+    const grown = (from: number): Desired => {
+      const more = Array.from({ length: 200 }, (_, n) => real(`more${n}`, `10.1.0.${n + 1}`));
+      return configuration([service('web', [...names.slice(from), ...more])], { revision: `sha256:grown ${from}` });
+    };
+    guarded.wait(MINUTE).see(grown(0));
+    expect(guarded.wait(MINUTE).see(grown(4)).hold?.why).toMatch(/^4 of 10 reals/);
+  });
+
+  it('names one service as one', () => {
+    const agent = { ...pool(1).agent, limits: { maxDeleteShare: 0.1, maxDeleteCount: 0, windowMs: 60_000 } };
+    const guarded = new Guarded(pool(1, [], { agent }));
+    const { hold } = guarded.see(configuration([], { agent, revision: 'sha256:none' }));
+    expect(hold?.why).toBe('1 of 1 service would be lost within 1 min; without approval it is at most 0, or 10 %');
+  });
+
+  it('stays strict, and small, however often something changes', () => {
+    const guarded = new Guarded(pool(10));
+    for (let round = 1; round <= 1_000; round++) guarded.wait(1).see(pool(10 + (round % 2)));
+    expect(guarded.outcome.window.sizes.length).toBeLessThanOrEqual(600);
+    expect(guarded.see(pool(11, [1, 2, 3, 4])).hold).not.toBeNull();
   });
 
   it('holds nothing where the share is all', () => {
