@@ -20,7 +20,13 @@ export type PublisherState =
   | { readonly kind: 'ok' }
   | { readonly kind: 'offline'; readonly why: string }
   /** Another live session holds our name; it may be a leftover that is about to end. */
-  | { readonly kind: 'contested'; readonly session: string; readonly since: number; readonly final: boolean };
+  | {
+      readonly kind: 'contested';
+      readonly session: string;
+      /** Monotonic milliseconds. */
+      readonly since: number;
+      readonly final: boolean;
+    };
 
 export interface PublisherOptions {
   readonly agent: string;
@@ -160,7 +166,7 @@ export class Publisher {
   }
 
   #contested(stranger: string): void {
-    const now = this.#deps.clock.now();
+    const now = this.#deps.clock.monotonic();
     const before = this.#state;
     const since = before.kind === 'contested' && before.session === stranger ? before.since : now;
     const final = now - since >= 2 * this.#options.sessionTimeoutMs;

@@ -6,7 +6,7 @@ import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
 
 /*
- * Files in the state directory. The first line is a header with format, version, time and a sha256 of the rest; the
+ * Files in the state directory. The first line is a header with format, version, time and a sha256 of all else; the
  * second is the payload, JSON. They are replaced atomically, so that a reader sees the old one or the new one.
  */
 
@@ -36,7 +36,8 @@ const MAX_STATE_FILE_BYTES = 256 * 1024 * 1024;
 /** @throws the error of the file system, when the file cannot be written in full; the old one then stays */
 export function writeStateFile(path: string, kind: StateFileKind, payload: unknown, now: number): void {
   const body = Buffer.from(JSON.stringify(payload), 'utf8');
-  const header: Header = { ...kind, savedAt: now, bytes: body.length, sha256: digest(body) };
+  const unsigned = { format: kind.format, version: kind.version, savedAt: now, bytes: body.length };
+  const header: Header = { ...unsigned, sha256: digest(unsigned, body) };
   const temporary = `${path}.new`;
   const file = openSync(temporary, 'w', 0o600);
   try {
@@ -99,7 +100,7 @@ function parse(bytes: Buffer, kind: StateFileKind): StateFileContent | string {
   }
   const body = bytes.subarray(lineEnd + 1, lineEnd + 1 + header.bytes);
   if (bytes.length !== lineEnd + 1 + header.bytes + 1) return 'it is torn: its length is not what the header says';
-  if (digest(body) !== header.sha256) return 'its checksum does not match';
+  if (digest(header, body) !== header.sha256) return 'its checksum does not match';
   return { payload: JSON.parse(body.toString('utf8')) as unknown, savedAt: header.savedAt };
 }
 
@@ -115,8 +116,10 @@ function parseHeader(line: Buffer): Header | undefined {
   }
 }
 
-function digest(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('hex');
+/** Over the header's own fields, too: the time decides whether health is fresh enough to be restored. */
+function digest({ format, version, savedAt, bytes }: Omit<Header, 'sha256'>, body: Uint8Array): string {
+  const fields = JSON.stringify([format, version, savedAt, bytes]);
+  return createHash('sha256').update(fields).update(body).digest('hex');
 }
 
 function writeAll(file: number, bytes: Buffer): void {

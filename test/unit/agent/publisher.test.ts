@@ -109,6 +109,31 @@ describe('the publisher', () => {
     expect(store.ephemeral.get(SELF)?.session).toBe('stranger');
   });
 
+  it('waits for two time-outs that have really passed, whatever the wall clock does', async () => {
+    const { publisher, clock, store } = setUp();
+    store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
+    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    await clock.advanceAsync(1_000);
+    clock.jumpWallClock(3_600_000);
+    await clock.advanceAsync(10_000);
+    expect(publisher.state()).toMatchObject({ kind: 'contested', final: false });
+    clock.jumpWallClock(-7_200_000);
+    await clock.advanceAsync(10_000);
+    expect(publisher.state()).toMatchObject({ kind: 'contested', final: true });
+  });
+
+  it.each([3_600_000, -3_600_000])(
+    'dates its records anew soon after a jump of the wall clock by %i ms',
+    async (ms) => {
+      const { publisher, clock, read } = setUp();
+      publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+      await clock.advanceAsync(1_000);
+      clock.jumpWallClock(ms);
+      await clock.advanceAsync(30_000);
+      expect(read(WEB)?.['at']).toBe(new Date(clock.now() - 1_000).toISOString());
+    },
+  );
+
   it('publishes as soon as the stranger is gone', async () => {
     const { publisher, clock, read, store } = setUp();
     store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
