@@ -134,9 +134,9 @@ function ended(stays: readonly Stay[], change: number): readonly Stay[] {
 
 /** Of too many stays, the two oldest become one, and what was between them counts as a stay: that is stricter. */
 function bounded(stays: readonly Stay[]): readonly Stay[] {
+  if (stays.length <= MAX_STAYS) return stays;
   const [first, second, ...rest] = stays;
-  if (first === undefined || second === undefined || stays.length <= MAX_STAYS) return stays;
-  return [[first[0], second[1]], ...rest];
+  return [[first?.[0] ?? 0, second?.[1] ?? null], ...rest];
 }
 
 /** By which it is known again: its own name, and its target in its service. */
@@ -152,10 +152,10 @@ function sizeOf(desired: Desired): { readonly services: number; readonly reals: 
 
 /** Of too many sizes, the two oldest become one, the smaller, for the time of both: that can only be stricter. */
 function withSize(sizes: readonly Size[], size: Size): readonly Size[] {
-  const [first, second, ...rest] = [...sizes, size];
-  if (first === undefined || second === undefined || rest.length + 2 <= MAX_SIZES) return [...sizes, size];
+  const [first, second, ...rest] = sizes;
+  if (first === undefined || second === undefined || sizes.length < MAX_SIZES) return [...sizes, size];
   const services = Math.min(first.services, second.services);
-  return [{ ...first, services, reals: Math.min(first.reals, second.reals) }, ...rest];
+  return [{ ...first, services, reals: Math.min(first.reals, second.reals) }, ...rest, size];
 }
 
 function isBack(loss: Loss, desired: Desired): boolean {
