@@ -8,8 +8,9 @@ import { desiredState } from './desired.ts';
 import { effectOf } from './effect.ts';
 import type { Effect, Footing } from './effect.ts';
 import { effectiveState } from './effective.ts';
-import { approvalsOf, emptyWindow, guard, isEmpty } from './guard.ts';
-import type { GuardWindow, Hold } from './guard.ts';
+import { approvalsOf, guard, isEmpty } from './guard.ts';
+import type { GuardWindow } from './guard-window.ts';
+import type { Hold } from './guard.ts';
 import { emptyMemory } from './health-memory.ts';
 import { emptyJournal } from './journal.ts';
 import { applyToState } from './kernel-state.ts';
@@ -23,11 +24,11 @@ export interface Baseline {
   readonly accepted: Desired | null;
   /** The good records behind it. */
   readonly good: ReadonlyMap<string, RawRecord>;
-  readonly window: GuardWindow;
+  readonly window: GuardWindow | null;
   readonly hold: Hold | null;
 }
 
-export const noBaseline: Baseline = { accepted: null, good: new Map(), window: emptyWindow, hold: null };
+export const noBaseline: Baseline = { accepted: null, good: new Map(), window: null, hold: null };
 
 export interface Preview {
   /** Of the records after the change: what an approval would name. */
@@ -98,7 +99,7 @@ export function baselineOf(
     rootExists: true,
     empty: false,
     approvals: new Map(),
-    window: emptyWindow,
+    window: null,
     hold: null,
     settled: true,
     now,
