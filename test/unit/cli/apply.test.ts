@@ -151,7 +151,7 @@ describe('apply', () => {
     const { exitCode, out } = await cli.run('apply', '--prune', folder.path);
     expect(exitCode).toBe(0);
     const at = /the store is at (sha256:.*)\n/.exec(out)?.[1] ?? '';
-    expect(out).toContain(`HELD by the guard: 4 reals would be lost`);
+    expect(out).toContain(`HELD by the guard: 4 of 5 reals would be lost`);
     expect(out).toContain(`vipkeeper approve ${at}`);
   });
 });

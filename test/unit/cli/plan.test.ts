@@ -81,7 +81,7 @@ describe('plan', () => {
     const doomed = ['a', 'b', 'c', 'd'].flatMap((name) => ['--rm', `config/services/web/reals/${name}`]);
     const { out } = await run('plan', ...doomed);
     const revision = /→ (sha256:[0-9a-f]{64})\nAGENT/.exec(out)?.[1] ?? '';
-    expect(out).toContain('HELD by the guard: 4 reals would be lost');
+    expect(out).toContain('HELD by the guard: 4 of 5 reals would be lost');
     expect(out).toContain(`vipkeeper approve ${revision}`);
     expect(out).toMatch(
       /AGENT lb1.*\n {2}nothing changes on it\nHELD[^]*once it is approved\n {2}service web is changed/,
