@@ -99,6 +99,17 @@ export const APPLY_NOTE = `Everything is validated before anything is written, a
 was compared with. ZooKeeper takes about 0.7 MB in one transaction, etcd 128 records; a directory store has none. A
 record that says the same in another layout is left as it is. Drains and approvals in DIR are not applied.`;
 
+export const APPROVE_EXAMPLES: Examples = [
+  ['vipkeeper approve', 'what is held, by whom, and what it would take away'],
+  ['vipkeeper approve sha256:3f2a90c1b7d4 --why CHG-1300', 'let exactly that pass'],
+];
+
+export const DRAIN_EXAMPLES: Examples = [
+  ['vipkeeper drain web/a --why "kernel upgrade" --for 2h', 'one real, for two hours at most'],
+  ['vipkeeper drain agent:lb1 --why CHG-1234', 'a whole director, before work on it'],
+  ['vipkeeper undrain web/a', 'back to normal'],
+];
+
 export const SIGNALS = `Signals:
   SIGTERM, SIGINT  stop: withdraw the routes, tell the peers (Cease), keep the kernel table (not with --flush)
   SIGUSR2          leave for a restart: peers keep the routes (BGP graceful restart), nothing is withdrawn`;

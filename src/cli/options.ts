@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { IpAddress } from '../model/address.ts';
 import { parseAddress } from '../model/address.ts';
+import { durationMs } from '../model/duration.ts';
 import { BOOTSTRAP_ENV, DEFAULT_BOOTSTRAP } from './bootstrap-access.ts';
 import type { CliContext } from './io.ts';
 
@@ -45,4 +46,13 @@ export function markAddress(
   const address = parseAddress(word);
   if (address === undefined) throw new InvalidArgumentError('A mark and an address are such as 7=203.0.113.7.');
   return new Map(before).set(Number(mark), [...(before?.get(Number(mark)) ?? []), address]);
+}
+
+export function parseDuration(text: string): string {
+  try {
+    if (durationMs(text) > 0) return text;
+  } catch {
+    // Told below.
+  }
+  throw new InvalidArgumentError('A duration has a unit, such as 90s, 30m, 2h.');
 }

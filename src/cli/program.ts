@@ -9,6 +9,7 @@ import { removeRecord, setRecord } from './commands/write-records.ts';
 import { addConfigurationCommands } from './configuration-commands.ts';
 import * as help from './help-texts.ts';
 import type { CliContext } from './io.ts';
+import { addOperationCommands } from './operation-commands.ts';
 import { bootstrapOption, parseApiUrl, parseRevision } from './options.ts';
 
 const HELP_WIDTH = 110;
@@ -40,6 +41,7 @@ export function buildProgram(context: CliContext, done: (exitCode: number) => vo
   addReadingCommands(program, context);
   addWritingCommands(program, context);
   addConfigurationCommands(program, context, done);
+  addOperationCommands(program, context);
   program
     .command('version')
     .description('print the version')

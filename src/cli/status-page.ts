@@ -79,7 +79,7 @@ function holds({ holds: all, now }: StatusView): string {
     .map(({ revision, why, since, lost }) =>
       section(`HELD for ${span(since, now)}: ${why}`, [
         `would take away: ${lost.join(', ')}`,
-        `to let it pass: vipkeeper set config/approvals/${revision.replace('sha256:', '')} '{"by": "YOU", "why": "…"}'`,
+        `to let it pass: vipkeeper approve ${revision} --why REASON`,
         'or mend the store, so that nothing is lost',
       ]),
     )

@@ -28,16 +28,28 @@ describe('the command line', () => {
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
   });
 
-  it.each(['agent', 'status', 'get', 'set', 'rm', 'ls', 'export', 'lint', 'plan', 'apply', 'restart'])(
-    'explains %s',
-    async (command) => {
-      const { exitCode, out } = await harness().run('help', command);
-      expect(exitCode).toBe(0);
-      expect(out).toContain(`Usage: vipkeeper ${command}`);
-      expect(out).toContain('--bootstrap <FILE>');
-      expect(out).toContain('/etc/vipkeeper/bootstrap.json');
-    },
-  );
+  it.each([
+    'agent',
+    'status',
+    'get',
+    'set',
+    'rm',
+    'ls',
+    'export',
+    'lint',
+    'plan',
+    'apply',
+    'approve',
+    'drain',
+    'undrain',
+    'restart',
+  ])('explains %s', async (command) => {
+    const { exitCode, out } = await harness().run('help', command);
+    expect(exitCode).toBe(0);
+    expect(out).toContain(`Usage: vipkeeper ${command}`);
+    expect(out).toContain('--bootstrap <FILE>');
+    expect(out).toContain('/etc/vipkeeper/bootstrap.json');
+  });
 
   it('takes the bootstrap file from the environment, and rather from the option', async () => {
     const asked: string[] = [];

@@ -50,7 +50,7 @@ PROBLEMS (1)
 
 HELD for 1m 3s: 40 of 100 services lost within 10m
   would take away: mail, dns
-  to let it pass: vipkeeper set config/approvals/${'b'.repeat(64)} '{"by": "YOU", "why": "…"}'
+  to let it pass: vipkeeper approve sha256:${'b'.repeat(64)} --why REASON
   or mend the store, so that nothing is lost
 
 DRAINS (1)
