@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/core/ports.ts';
@@ -85,6 +86,18 @@ describe.each(['ipvs', 'ipvsadm'] as const)('every attribute through %s', (kind)
     expect(kindsOf(back.ops)).toEqual(['editDestination', 'editService']);
     expect(back.ops).toHaveLength(there.ops.length);
     expect(await witness()).toEqual(seen);
+  });
+});
+
+describe('the paper on IPVS', () => {
+  it('has every option that ipvsadm has', async () => {
+    const { stdout } = await run('ipvsadm', ['--help']);
+    const options = new Set(Array.from(stdout.matchAll(/--[a-z][a-z0-9-]+/g), ([option]) => option));
+    expect(options.size).toBeGreaterThan(40);
+    const paper = await readFile(new URL('../../docs/ipvs.md', import.meta.url), 'utf8');
+    expect([...options].filter((option) => !paper.includes(`\`${option}`) && !paper.includes(` ${option}`))).toEqual(
+      [],
+    );
   });
 });
 

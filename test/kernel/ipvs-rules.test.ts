@@ -115,6 +115,23 @@ describe('the rules that are the kernel’s own', () => {
     expect(Number(/192\.0\.2\.9:80 -s wlc -p (\d+)/.exec(stdout)?.[1])).toBeLessThan(years / 10);
   });
 
+  it('include that connections are not synchronised of a service whose reals are of both families', async () => {
+    const mixed = addReal(WEB, real('2001:db8::9', 80, { forwarding: tunnel('ipip') }));
+    const daemon = (...words: string[]) => run('ipvsadm', words);
+    const start = ['--start-daemon', 'master', '--mcast-interface', 'sync-test'];
+    await run('ip', ['link', 'add', 'sync-test', 'type', 'dummy']);
+    await run('ip', ['link', 'set', 'sync-test', 'up', 'multicast', 'on']);
+    try {
+      await daemon(...start);
+      expect([await errnoFor(mixed), brokenRule(mixed)]).toEqual(['EINVAL', null]);
+      await daemon('--stop-daemon', 'master');
+      expect(await errnoFor(mixed)).toBe('ok');
+      await expect(daemon(...start)).rejects.toThrow();
+    } finally {
+      await run('ip', ['link', 'delete', 'sync-test']);
+    }
+  });
+
   it('leave it to the kernel to say which schedulers it has', async () => {
     const op = addService(service(OTHER, { scheduler: 'twos' }));
     expect(brokenRule(op)).toBeNull();

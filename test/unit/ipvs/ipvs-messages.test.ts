@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ByteWriter } from '../../../src/core/bytes.ts';
+import { ByteReader, ByteWriter } from '../../../src/core/bytes.ts';
 import { COMMAND } from '../../../src/ipvs/attributes.ts';
 import type { DataplaneOp } from '../../../src/ipvs/dataplane.ts';
 import { readTable } from '../../../src/ipvs/netlink/attribute-table.ts';
@@ -11,6 +11,7 @@ import type { NetlinkMessage, NetlinkRequest } from '../../../src/ipvs/netlink/m
 import { readDestination, readInfo, readService } from '../../../src/ipvs/replies.ts';
 import { NO_ACTIVITY, NO_TRAFFIC } from '../../../src/ipvs/traffic.ts';
 import { IpvsRequests } from '../../../src/ipvs/requests.ts';
+import { SCHEDULERS } from '../../../src/model/records/service.ts';
 import {
   addReal,
   addService,
@@ -136,6 +137,14 @@ describe('requests', () => {
       }
     },
   );
+
+  it.each(SCHEDULERS)('name scheduler %s, whether or not a kernel has it', (scheduler) => {
+    const writer = new ByteWriter(256);
+    REQUESTS.carryOut(addService(service(WEB, { scheduler }))).writePayload(writer);
+    const reader = new ByteReader(writer.finish());
+    reader.skip(GENL_HEADER_LENGTH);
+    expect(readTable(reader, COMMAND).service?.scheduler).toBe(scheduler);
+  });
 
   it.each(withOperation.filter(({ command }) => /^-[aedD] /.test(command)))(
     'say all that matters of what ipvsadm sends: $command',
