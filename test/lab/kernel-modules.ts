@@ -16,7 +16,6 @@ export const MODULES: readonly string[] = [
   ...[
     'nf_conntrack',
     'nf_conntrack_netlink',
-    'af_packet',
     'nf_nat',
     'iptable_filter',
     'iptable_nat',
