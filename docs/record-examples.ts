@@ -104,6 +104,17 @@ export const AGENT_STATE_EXAMPLE = {
   ],
   problemCount: 1,
   holds: [],
+  drains: {
+    'chg-1234': {
+      target: 'web-https/a',
+      reals: 1,
+      realsDone: 0,
+      since: '2026-11-30T09:30:00.000Z',
+      connections: { active: 12, inactive: 3, persistent: 40 },
+      deadline: '2026-11-30T09:35:00.000Z',
+      done: false,
+    },
+  },
   peers: {
     tor1: { address: '10.1.0.1', state: 'established', since: '2026-11-30T08:00:12.800Z', announced: 2 },
   },

@@ -22,7 +22,8 @@ import { Publisher } from './publisher.ts';
 import { Reconciler } from './reconciler.ts';
 import { RouteDriver } from './route-driver.ts';
 import { RunFile } from './run-file.ts';
-import { statusView } from './status-view.ts';
+import { statusOverview, statusView } from './status-view.ts';
+import type { StatusInput } from './status-view.ts';
 
 export interface AgentOptions {
   readonly agent: string;
@@ -144,25 +145,7 @@ export class Agent {
   }
 
   status(): StatusView {
-    const { source } = this.#parts;
-    return statusView({
-      agent: this.#options.agent,
-      version: this.#options.version,
-      pid: process.pid,
-      startedAt: this.#startedAt,
-      now: this.#parts.clock.now(),
-      sourceName: source.name,
-      session: source.state(),
-      publishing: this.#publisher.state(),
-      intake: this.#intake.view(),
-      accepted: this.#intake.accepted(),
-      pass: this.#reconciler.view(),
-      passFailure: this.#reconciler.failure(),
-      kernel: this.#kernel.report(),
-      peers: this.#routes.peers(),
-      routeFailures: this.#routes.failures(),
-      counters: this.#counters,
-    });
+    return statusView(this.#statusInput());
   }
 
   /** Stops everything in order. Never fails; what cannot be stopped in time is logged and left. */
@@ -189,6 +172,28 @@ export class Agent {
     await runSteps(steps, STEP_DEADLINE_MS, { clock, log });
   }
 
+  #statusInput(): StatusInput {
+    const { source } = this.#parts;
+    return {
+      agent: this.#options.agent,
+      version: this.#options.version,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      now: this.#parts.clock.now(),
+      sourceName: source.name,
+      session: source.state(),
+      publishing: this.#publisher.state(),
+      intake: this.#intake.view(),
+      accepted: this.#intake.accepted(),
+      pass: this.#reconciler.view(),
+      passFailure: this.#reconciler.failure(),
+      kernel: this.#kernel.report(),
+      peers: this.#routes.peers(),
+      routeFailures: this.#routes.failures(),
+      counters: this.#counters,
+    };
+  }
+
   #noteSession(): void {
     const state = this.#parts.source.state();
     if (state.kind === 'connected') this.#runFile.noteSession(state.session);
@@ -197,7 +202,7 @@ export class Agent {
 
   #publish(): void {
     const pass = this.#reconciler.view();
-    this.#publisher.set(publicationOf(this.status(), pass, this.#kernel.report().leaving));
+    this.#publisher.set(publicationOf(statusOverview(this.#statusInput()), pass, this.#kernel.report()));
   }
 
   #saveHealthLater(): void {

@@ -1,8 +1,17 @@
-import { asCodedError, describeError } from '../core/errors.ts';
-import type { CodedError } from '../core/errors.ts';
+import { asCodedError, CodedError, describeError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import { err, ok } from '../core/result.ts';
+import type { Result } from '../core/result.ts';
+import { Turns } from '../core/turns.ts';
 import type { AddressOp, InterfaceAddress, InterfaceAddresses } from '../ipvs/addresses.ts';
-import type { ApplyReport, Dataplane, DataplaneOp, DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
+import type {
+  ApplyReport,
+  Dataplane,
+  DataplaneOp,
+  DataplaneState,
+  ServiceKey,
+  ServiceMatch,
+} from '../ipvs/dataplane.ts';
 import { describeOp } from '../ipvs/describe.ts';
 import type { Counters } from './counters.ts';
 import type { DesiredAgent } from './policy/desired-state.ts';
@@ -10,10 +19,12 @@ import type { Effective } from './policy/effective-state.ts';
 import type { JournalFile } from './journal-file.ts';
 import { emptyJournal } from './policy/journal.ts';
 import type { Journal, LeavingEntry } from './policy/journal.ts';
-import { applyAddressOps, applyToState } from './policy/kernel-state.ts';
+import { applyAddressOps, applyToState, withActivity } from './policy/kernel-state.ts';
 import { drift } from './policy/drift.ts';
 import { planAddresses } from './policy/plan-addresses.ts';
 import { plan } from './policy/plan.ts';
+import { watched } from './policy/watched.ts';
+import type { Watched } from './policy/watched.ts';
 
 /** What the host is known to hold: as it was read, and what was done since. */
 export interface Picture {
@@ -72,6 +83,11 @@ export class KernelDriver {
   #journal: Journal = emptyJournal;
   #picture: Picture | null = null;
   #readAtMonotonic = -Infinity;
+  /** Wall-clock milliseconds at which the connections of what leaves were counted. */
+  #activityAt: number | null = null;
+  #watchedAtMonotonic = -Infinity;
+  /** The adapter takes one call at a time, and readings of counters come between the passes. */
+  readonly #turns = new Turns();
   #previous: Effective | null = null;
   #nextChangeMs: number | null = null;
   #report: KernelReport;
@@ -139,15 +155,55 @@ export class KernelDriver {
     if (this.#ports === null) return false;
     if (this.#picture !== null && clock.monotonic() - this.#readAtMonotonic < maxAgeMs) return true;
     counters.kernelReads++;
-    const services = await this.#ports.dataplane.read();
+    const { dataplane, addresses: interfaces } = this.#ports;
+    const services = await this.#turns.run(() => dataplane.read());
     if (!services.ok) return this.#unreadable(services.error);
-    const addresses = await this.#ports.addresses.read();
+    const addresses = await interfaces.read();
     if (!addresses.ok) return this.#unreadable(addresses.error);
     if (this.#picture !== null) this.#noteDrift(drift(this.#picture.services, services.value, this.#journal.services));
     this.#picture = { services: services.value, addresses: addresses.value };
     this.#readAtMonotonic = clock.monotonic();
-    this.#report = { ...this.#report, lastRead: clock.now() };
+    this.#watchedAtMonotonic = this.#readAtMonotonic;
+    this.#activityAt = clock.now();
+    this.#report = { ...this.#report, lastRead: this.#activityAt };
     return true;
+  }
+
+  /** Milliseconds until the connections of what leaves or is drained have to be counted again; null = nothing does. */
+  watchDueMs(): number | null {
+    const what = this.#watched();
+    if (what === null) return null;
+    return Math.max(0, this.#watchedAtMonotonic + what.everyMs - this.#deps.clock.monotonic());
+  }
+
+  /** Counts them if it is time, reading only their services. */
+  async watch(): Promise<void> {
+    const what = this.#watched();
+    const { clock } = this.#deps;
+    if (what === null || clock.monotonic() - this.#watchedAtMonotonic < what.everyMs) return;
+    const counted = await this.sample(what.matches);
+    if (!counted.ok) {
+      this.#unreadable(counted.error);
+      return;
+    }
+    this.#watchedAtMonotonic = clock.monotonic();
+    this.#activityAt = clock.now();
+  }
+
+  /** Takes counters and connections of some services into the picture, and nothing else of what it reads. */
+  sample(matches: readonly ServiceMatch[]): Promise<Result<void, CodedError>> {
+    return this.#turns.run(async () => {
+      if (this.#ports === null) return err(new CodedError('NETLINK_UNAVAILABLE', 'no dataplane is open'));
+      const read = await this.#ports.dataplane.readServices(matches);
+      if (!read.ok) return read;
+      const picture = this.#picture;
+      if (picture !== null) this.#picture = { ...picture, services: withActivity(picture.services, read.value) };
+      return ok(undefined);
+    });
+  }
+
+  #watched(): Watched | null {
+    return this.#picture === null ? null : watched(this.#report.leaving, this.#previous, this.#picture.services);
   }
 
   /**
@@ -206,7 +262,7 @@ export class KernelDriver {
     const services = plan({
       effective,
       actual: picture.services,
-      activityAt: this.#report.lastRead ?? now,
+      activityAt: this.#activityAt ?? now,
       journal: this.#journal,
       previous: this.#previous,
       drainTimeoutMs,
@@ -253,7 +309,7 @@ export class KernelDriver {
 
   async #applyServices(dataplane: Dataplane, ops: readonly DataplaneOp[], failures: string[]): Promise<void> {
     if (ops.length === 0) return;
-    const report = await dataplane.apply(ops);
+    const report = await this.#turns.run(() => dataplane.apply(ops));
     this.#count(report, describeOp, failures);
     if (this.#picture === null) return;
     this.#picture = { ...this.#picture, services: applyToState(this.#picture.services, report.applied) };

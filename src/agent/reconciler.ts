@@ -46,8 +46,8 @@ interface ReconcilerDeps {
   readonly log: Log;
 }
 
-/** While reals are leaving, their connections are counted this often. */
-const LEAVING_CHECK_MS = 1_000;
+/** Until End-of-RIB has gone out, it is looked whether it may. */
+const END_OF_RIB_CHECK_MS = 1_000;
 /** Peers keep our old routes until End-of-RIB; this long after the first pass it goes out with what is known. */
 const END_OF_RIB_DEADLINE_MS = 15_000;
 
@@ -126,8 +126,8 @@ export class Reconciler {
     this.#firstPassAt ??= this.#deps.clock.monotonic();
     const prepared = await this.#follow(desired);
     const settled = checks.settled();
-    const leaving = kernel.report().leaving.length > 0;
-    await kernel.refresh(leaving ? LEAVING_CHECK_MS : desired.agent.verifyIntervalMs);
+    await kernel.refresh(desired.agent.verifyIntervalMs);
+    await kernel.watch();
     const effective = this.#decide(prepared);
     const complete = await this.#carryOut(desired, effective);
     this.#releaseEndOfRib(settled);
@@ -200,9 +200,9 @@ export class Reconciler {
       kernel.dueMs(desired.agent.verifyIntervalMs),
       effective.nextChangeMs ?? Infinity,
       kernel.nextChangeMs() ?? Infinity,
+      kernel.watchDueMs() ?? Infinity,
     ];
-    if (kernel.report().leaving.length > 0) waits.push(LEAVING_CHECK_MS);
-    if (!this.#endOfRibReleased) waits.push(LEAVING_CHECK_MS);
+    if (!this.#endOfRibReleased) waits.push(END_OF_RIB_CHECK_MS);
     if (!complete) waits.push(this.#backoff.next());
     return Math.min(...waits);
   }

@@ -1,11 +1,16 @@
 import type { PeerStatus } from '../bgp/port.ts';
-import type { ActualService, DataplaneState } from '../ipvs/dataplane.ts';
 import { describeMatch } from '../ipvs/describe.ts';
-import type { KernelView, PeerView, RealView, ServiceView, StatusView, VipView } from '../model/status.ts';
+import type { DrainView, KernelView, PeerView, RealView, ServiceView, StatusView, VipView } from '../model/status.ts';
 import type { SessionState } from '../sources/source.ts';
 import type { IntakeView } from './config-intake.ts';
 import type { Counters } from './counters.ts';
+import { addConnections, connectionsOf, NO_CONNECTIONS } from './policy/connections.ts';
+import type { Connections } from './policy/connections.ts';
 import type { Desired } from './policy/desired-state.ts';
+import { DrainWatch } from './policy/drain-progress.ts';
+import type { RealProgress } from './policy/drain-progress.ts';
+import { isActive } from './policy/drains.ts';
+import { progressContent } from './policy/health-records.ts';
 import type { EffectiveReal, EffectiveService } from './policy/effective-state.ts';
 import type { KernelReport } from './kernel-driver.ts';
 import type { PublisherState } from './publisher.ts';
@@ -32,8 +37,15 @@ export interface StatusInput {
   readonly counters: Counters;
 }
 
+/** The read model without what grows with the number of reals: what the agent says of itself in the store. */
+export type StatusOverview = Omit<StatusView, 'vips' | 'services'>;
+
 /** Pure: the read model of one moment. */
 export function statusView(input: StatusInput): StatusView {
+  return { ...statusOverview(input), vips: vipViews(input.pass), services: serviceViews(input.pass, input.kernel) };
+}
+
+export function statusOverview(input: StatusInput): StatusOverview {
   const notReady = reasonsNotReady(input);
   const { intake, accepted, now } = input;
   return {
@@ -55,11 +67,7 @@ export function statusView(input: StatusInput): StatusView {
     },
     problems: intake.problems.map((problem) => ({ ...problem })),
     holds: intake.hold === null ? [] : [holdView(intake.hold)],
-    drains: Object.values(accepted?.drains ?? {}).map(({ name, target, by, why, until }) => {
-      return { name, target: targetText(target), by, why, until: timeOrNull(until) };
-    }),
-    vips: vipViews(input.pass),
-    services: serviceViews(input.pass, input.kernel),
+    drains: drainViews(input),
     peers: input.peers.map(peerView),
     kernel: kernelView(input),
   };
@@ -123,6 +131,30 @@ function holdView(hold: NonNullable<IntakeView['hold']>): StatusView['holds'][nu
   return { revision: hold.revision, why: hold.why, since: time(hold.since), lost: [...hold.lost] };
 }
 
+function drainViews({ accepted, pass, kernel, now }: StatusInput): DrainView[] {
+  if (accepted === null) return [];
+  const watch = pass === null ? null : drainWatch(pass, kernel);
+  return Object.values(accepted.drains).map((drain) => {
+    const progress = watch?.ofDrain(drain, accepted.agent.name, now) ?? null;
+    return {
+      name: drain.name,
+      target: targetText(drain.target),
+      by: drain.by,
+      why: drain.why,
+      until: timeOrNull(drain.until),
+      inForce: isActive(drain, now),
+      progress:
+        progress === null
+          ? null
+          : { reals: progress.reals, realsDone: progress.realsDone, ...progressContent(progress) },
+    };
+  });
+}
+
+function drainWatch({ effective }: PassView, { leaving, picture }: KernelReport): DrainWatch {
+  return new DrainWatch({ effective, leaving, actual: picture?.services ?? null });
+}
+
 function targetText(target: Desired['drains'][string]['target']): string {
   switch (target.kind) {
     case 'real':
@@ -152,12 +184,13 @@ function vipViews(pass: PassView | null): VipView[] {
 
 function serviceViews(pass: PassView | null, kernel: KernelReport): ServiceView[] {
   if (pass === null) return [];
-  return [...pass.effective.services.values()].map((service) => serviceView(service, pass, kernel));
+  const drains = drainWatch(pass, kernel);
+  return [...pass.effective.services.values()].map((service) => serviceView(service, pass, kernel, drains));
 }
 
-function serviceView(service: EffectiveService, pass: PassView, kernel: KernelReport): ServiceView {
+function serviceView(service: EffectiveService, pass: PassView, kernel: KernelReport, drains: DrainWatch): ServiceView {
   const desired = pass.desired.services[service.name];
-  const activity = new ActivityTable(service, pass, kernel.picture?.services ?? null);
+  const activity = new ActivityTable(service, pass, kernel);
   return {
     name: service.name,
     vip: service.vip,
@@ -168,12 +201,12 @@ function serviceView(service: EffectiveService, pass: PassView, kernel: KernelRe
     quorumCause: service.quorum.cause,
     sorry: service.sorry,
     connections: activity.scheduled(),
-    reals: [...service.reals.values()].map((real) => realView(real, activity)),
+    reals: [...service.reals.values()].map((real) => realView(real, activity, drains.ofReal(service, real))),
   };
 }
 
-function realView(real: EffectiveReal, activity: ActivityTable): RealView {
-  const { active, inactive } = activity.of(real.name);
+function realView(real: EffectiveReal, activity: ActivityTable, drain: RealProgress | null): RealView {
+  const { active, inactive, persistent } = activity.of(real.name);
   return {
     name: real.name,
     target: real.target,
@@ -188,28 +221,29 @@ function realView(real: EffectiveReal, activity: ActivityTable): RealView {
     reason: real.reason,
     activeConnections: active,
     inactiveConnections: inactive,
+    persistentConnections: persistent,
+    drain: drain === null ? null : progressContent(drain),
   };
 }
 
-/** Connections per real of one service, over all the kernel services that it expands to. */
+/** Connections per real of one service, over all the kernel services that it expands to, and where it is leaving. */
 class ActivityTable {
-  readonly #byReal = new Map<string, { active: number; inactive: number }>();
+  readonly #byReal = new Map<string, Connections>();
   #scheduled = 0;
 
-  constructor(service: EffectiveService, pass: PassView, actual: DataplaneState | null) {
+  constructor(service: EffectiveService, pass: PassView, { picture, leaving }: KernelReport) {
     for (const key of service.kernelKeys) {
       const wanted = pass.effective.kernel.get(key);
-      const held: ActualService | undefined = actual?.get(key);
+      const held = picture?.services.get(key);
       if (wanted === undefined || held === undefined) continue;
       this.#scheduled += Number(held.stats.connections);
       for (const [destination, { real }] of wanted.destinations) {
         const there = held.destinations.get(destination);
-        if (there === undefined || real === null) continue;
-        const sum = this.#byReal.get(real) ?? { active: 0, inactive: 0 };
-        sum.active += there.activity.activeConnections;
-        sum.inactive += there.activity.inactiveConnections;
-        this.#byReal.set(real, sum);
+        if (there !== undefined && real !== null) this.#add(real, connectionsOf(there.activity));
       }
+    }
+    for (const entry of leaving) {
+      if (entry.service === service.name && entry.real !== null) this.#add(entry.real, entry.connections);
     }
   }
 
@@ -217,8 +251,12 @@ class ActivityTable {
     return this.#scheduled;
   }
 
-  of(real: string): { readonly active: number; readonly inactive: number } {
-    return this.#byReal.get(real) ?? { active: 0, inactive: 0 };
+  of(real: string): Connections {
+    return this.#byReal.get(real) ?? NO_CONNECTIONS;
+  }
+
+  #add(real: string, connections: Connections): void {
+    this.#byReal.set(real, addConnections(this.#byReal.get(real) ?? NO_CONNECTIONS, connections));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { RealView, ServiceView, StatusView } from '../model/status.ts';
+import type { DrainView, RealView, ServiceView, StatusView } from '../model/status.ts';
 
 /** Numbers that the agent counts and the read model does not hold. */
 export interface AgentCounters {
@@ -51,6 +51,18 @@ function ofReal({ name, help, value }: Definition<RealView>): MetricDefinition {
   const samples = ({ reals }: Scrape): Sample[] =>
     reals.flatMap(({ service, real }) => sample({ service: service.name, real: real.name }, value(real)));
   return { name, help, type: 'gauge', labels: ['service', 'real'], samples };
+}
+
+/** Drains are few; that many have series of their own. */
+const MAX_DRAIN_SERIES = 100;
+
+function ofDrain({ name, help, value }: Definition<NonNullable<DrainView['progress']>>): MetricDefinition {
+  const samples = ({ status }: Scrape): Sample[] =>
+    status.drains
+      .filter(({ progress }) => progress !== null)
+      .slice(0, MAX_DRAIN_SERIES)
+      .flatMap(({ name: drain, progress }) => (progress === null ? [] : sample({ drain }, value(progress))));
+  return { name, help, type: 'gauge', labels: ['drain'], samples };
 }
 
 function ofPeer(
@@ -116,7 +128,21 @@ export const METRICS: readonly MetricDefinition[] = [
     help: 'Changes that the guard holds until they are approved.',
     value: ({ holds }) => holds.length,
   }),
-  single('gauge', { name: 'vipkeeper_drains', help: 'Drains in force.', value: ({ drains }) => drains.length }),
+  single('gauge', {
+    name: 'vipkeeper_drains',
+    help: 'Drains in force.',
+    value: ({ drains }) => drains.filter(({ inForce }) => inForce).length,
+  }),
+  ofDrain({
+    name: 'vipkeeper_drain_connections',
+    help: 'Active, inactive and persistent connections that are left on this agent of what is drained.',
+    value: ({ connections: { active, inactive, persistent } }) => active + inactive + persistent,
+  }),
+  ofDrain({
+    name: 'vipkeeper_drain_done',
+    help: 'Whether all that is drained is out of the kernel of this agent.',
+    value: ({ done }) => done,
+  }),
   ofService('gauge', {
     name: 'vipkeeper_service_quorum_held',
     help: 'Whether the service has its quorum.',
@@ -159,6 +185,16 @@ export const METRICS: readonly MetricDefinition[] = [
     name: 'vipkeeper_real_inactive_connections',
     help: 'Inactive connections in the kernel.',
     value: ({ inactiveConnections }) => inactiveConnections,
+  }),
+  ofReal({
+    name: 'vipkeeper_real_persistent_connections',
+    help: 'Persistence templates in the kernel: clients that would come back to the real.',
+    value: ({ persistentConnections }) => persistentConnections,
+  }),
+  ofReal({
+    name: 'vipkeeper_real_drain_done',
+    help: 'Whether a real that is drained is out of the kernel; absent while it is not drained.',
+    value: ({ drain }) => (drain === null ? null : drain.done),
   }),
   ofReal({
     name: 'vipkeeper_real_check_latency_seconds',

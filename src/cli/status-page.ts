@@ -1,6 +1,6 @@
 import { countText } from './count-text.ts';
 import { durationText } from './duration-text.ts';
-import type { RealView, ServiceView, StatusView } from '../model/status.ts';
+import type { DrainView, ProgressView, RealView, ServiceView, StatusView } from '../model/status.ts';
 import { formatTable, printable } from './table.ts';
 
 const INDENT = '  ';
@@ -86,11 +86,28 @@ function holds({ holds: all, now }: StatusView): string {
     .join('\n');
 }
 
-function drains({ drains: all }: StatusView): string {
-  const lines = all.map(({ name, target, by, why, until }) => {
-    return `${name}: ${target} by ${by}${until === null ? '' : ` until ${until}`}: ${why}`;
+function drains({ drains: all, now }: StatusView): string {
+  const lines = all.flatMap((drain) => {
+    const { name, target, by, why, until, inForce } = drain;
+    const end = until === null ? '' : inForce ? ` until ${until}` : `, over since ${until}`;
+    return [`${name}: ${target} by ${by}${end}: ${why}`, `${INDENT}${drainProgress(drain, now)}`];
   });
   return lines.length === 0 ? '' : section(`DRAINS (${all.length})`, lines);
+}
+
+function drainProgress({ progress, inForce }: DrainView, now: string): string {
+  if (!inForce) return 'not in force';
+  if (progress === null) return 'concerns nothing on this agent';
+  const { reals, realsDone } = progress;
+  return `${realsDone} of ${countText(reals, 'real')} out; ${progressText(progress, now)}`;
+}
+
+/** "3 active, 1 inactive, 2 persistent left, for 4m at most", "done". */
+function progressText({ connections, deadline, done }: ProgressView, now: string): string {
+  if (done) return 'done';
+  const { active, inactive, persistent } = connections;
+  const end = deadline === null ? '' : `, for ${span(now, deadline)} at most`;
+  return `${active} active, ${inactive} inactive, ${persistent} persistent left${end}`;
 }
 
 function vips({ vips: all }: StatusView): string {
@@ -131,7 +148,8 @@ function realTable(reals: readonly RealView[], now: string): string {
       { title: 'WEIGHT', value: weightText, align: 'right' },
       { title: 'ACTIVE', value: ({ activeConnections }) => activeConnections, align: 'right' },
       { title: 'INACT', value: ({ inactiveConnections }) => inactiveConnections, align: 'right' },
-      { title: 'WHY', value: whyText },
+      { title: 'PERS', value: ({ persistentConnections }) => persistentConnections, align: 'right' },
+      { title: 'WHY', value: (real) => whyText(real, now) },
     ],
     byName(reals),
     INDENT,
@@ -139,7 +157,12 @@ function realTable(reals: readonly RealView[], now: string): string {
 }
 
 /** The cause of the verdict, and the reason for the weight where that says something else. */
-function whyText({ verdict, cause, reason }: RealView): string {
+function whyText(real: RealView, now: string): string {
+  const why = causeText(real);
+  return real.drain === null ? why : `${why}: ${progressText(real.drain, now)}`;
+}
+
+function causeText({ verdict, cause, reason }: RealView): string {
   if (reason === verdict || reason === `${verdict}: ${cause}`) return cause;
   return reason.includes(cause) ? reason : `${cause}; ${reason}`;
 }

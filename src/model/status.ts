@@ -17,6 +17,49 @@ export const ProblemView = Type.Object({
   effect: Type.String({ description: 'What the agent does meanwhile.' }),
 });
 
+const Connections = Type.Object(
+  {
+    active: Type.Integer(),
+    inactive: Type.Integer(),
+    persistent: Type.Integer({ description: 'Clients that would come back to it (persistence templates).' }),
+  },
+  { description: 'As the kernel counts them.' },
+);
+
+const progress = {
+  since: NullableTime,
+  connections: Connections,
+  deadline: Type.Union([Time, Type.Null()], {
+    description: 'When what is still open is given up; null = that time does not run (yet).',
+  }),
+  done: Type.Boolean({ description: 'Nothing of it is in the kernel any more.' }),
+};
+
+/** How far a real is on its way out. */
+export const ProgressView = Type.Object(progress);
+export type ProgressView = Static<typeof ProgressView>;
+
+export const DrainView = Type.Object({
+  name: Type.String({ description: 'Name of the record.' }),
+  target: Type.String({ description: 'What is drained.' }),
+  by: Type.String({ description: 'Who asked for it.' }),
+  why: Type.String({ description: 'Why.' }),
+  until: Type.Union([Time, Type.Null()], { description: 'When it ends; null = when the record is deleted.' }),
+  inForce: Type.Boolean({ description: 'Whether it holds now; false = its time is over.' }),
+  progress: Type.Union(
+    [
+      Type.Object({
+        reals: Type.Integer({ description: 'Reals that it drains here, and others that leave meanwhile.' }),
+        realsDone: Type.Integer({ description: 'How many of them are out.' }),
+        ...progress,
+      }),
+      Type.Null(),
+    ],
+    { description: 'How far it is; null = it is not in force, or drains nothing on this agent.' },
+  ),
+});
+export type DrainView = Static<typeof DrainView>;
+
 export const RealView = Type.Object({
   name: Type.String({ description: 'Name of the record.' }),
   target: Type.String({ description: 'Address and port that is checked.' }),
@@ -31,6 +74,8 @@ export const RealView = Type.Object({
   reason: Type.String({ description: 'Why it has this weight.' }),
   activeConnections: Type.Integer({ description: 'As the kernel counts them.' }),
   inactiveConnections: Type.Integer({ description: 'As the kernel counts them.' }),
+  persistentConnections: Type.Integer({ description: 'Clients that would come back to it (persistence templates).' }),
+  drain: Type.Union([ProgressView, Type.Null()], { description: 'How far its drain is; null = it is not drained.' }),
 });
 export type RealView = Static<typeof RealView>;
 
@@ -126,15 +171,7 @@ export const StatusView = Type.Object({
   }),
   problems: Type.Array(ProblemView, { description: 'What is wrong with records.' }),
   holds: Type.Array(HoldView, { description: 'Changes that the guard holds.' }),
-  drains: Type.Array(
-    Type.Object({
-      name: Type.String(),
-      target: Type.String(),
-      by: Type.String(),
-      why: Type.String(),
-      until: NullableTime,
-    }),
-  ),
+  drains: Type.Array(DrainView, { description: 'The records of drains.' }),
   vips: Type.Array(VipView, { description: 'The VIPs with a service on this agent.' }),
   services: Type.Array(ServiceView, { description: 'The services on this agent.' }),
   peers: Type.Array(PeerView, { description: 'The BGP peers.' }),

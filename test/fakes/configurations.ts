@@ -38,6 +38,7 @@ export function service(
     forwarding: { method: 'nat' },
     checks: ['ok'],
     health: { rise: 1, fall: 2, initial: 'unknown', whenDown: 'quiesce', floor: 0, slowStartMs: 0 },
+    drain: { overMs: 0, timeoutMs: null },
     quorum: { unit: 'reals', value: 1, hysteresis: 0 },
     sorry: null,
     created: '1',

@@ -72,6 +72,8 @@ export class Decisions {
   }
 
   out(key = 'tcp|192.0.2.10|80'): string {
-    return [...(this.effective.kernel.get(key as ServiceKey)?.out ?? [])].map((entry) => entry.join(' ')).join(', ');
+    return [...(this.effective.kernel.get(key as ServiceKey)?.out ?? [])]
+      .map(([name, { removal }]) => `${name} ${removal}`)
+      .join(', ');
   }
 }

@@ -15,6 +15,8 @@ export function realView(name: string, changes: Partial<RealView> = {}): RealVie
     reason: 'up',
     activeConnections: 4,
     inactiveConnections: 2,
+    persistentConnections: 1,
+    drain: null,
     ...changes,
   };
 }
@@ -44,6 +46,14 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
     latencyMs: null,
     weight: 0,
     reason: 'down',
+  };
+  const progress = {
+    since: '2026-01-01T01:00:00.000Z',
+    connections: { active: 3, inactive: 1, persistent: 2 },
+    deadline: '2026-01-01T01:05:00.000Z',
+    done: false,
+    reals: 1,
+    realsDone: 0,
   };
   return {
     agent: 'lb1',
@@ -87,7 +97,9 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
         lost: ['mail', 'dns'],
       },
     ],
-    drains: [{ name: 'chg-1', target: 'web-https/b', by: 'ana', why: 'kernel upgrade', until: null }],
+    drains: [
+      { name: 'chg-1', target: 'web-https/b', by: 'ana', why: 'kernel upgrade', until: null, inForce: true, progress },
+    ],
     vips: [
       {
         name: 'web',

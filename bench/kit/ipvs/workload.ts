@@ -50,7 +50,15 @@ export function wanted(edited = 1): Effective {
     }
     const held = serviceNumber(service);
     const key = serviceKeyOf(held.match);
-    kernel.set(key, { key, service: `s${service}`, kernel: held, destinations, out: new Map(), pending: false });
+    kernel.set(key, {
+      key,
+      service: `s${service}`,
+      kernel: held,
+      destinations,
+      out: new Map(),
+      drainTimeoutMs: null,
+      pending: false,
+    });
   }
   return { revision: `weight ${edited}`, services: new Map(), kernel, vips: new Map(), nextChangeMs: null };
 }

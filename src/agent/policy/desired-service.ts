@@ -23,7 +23,7 @@ export interface References {
 export function serviceOf(record: Decoded<ServiceRecord>): DesiredService {
   const { name, value, created, modified } = record;
   const forwarding = forwardingOf(value.forward);
-  const { sorry, health } = value;
+  const { sorry, health, drain } = value;
   return {
     name,
     vip: value.vip,
@@ -42,6 +42,10 @@ export function serviceOf(record: Decoded<ServiceRecord>): DesiredService {
       whenDown: health.whenDown,
       floor: health.floor,
       slowStartMs: durationMs(health.slowStart),
+    },
+    drain: {
+      overMs: durationMs(drain.over),
+      timeoutMs: drain.timeout === undefined ? null : durationMs(drain.timeout),
     },
     quorum: quorumOf(value),
     sorry:

@@ -135,6 +135,7 @@ export interface DesiredService {
   /** For reals without their own. */
   readonly checks: readonly string[];
   readonly health: DesiredHealth;
+  readonly drain: DesiredDrain;
   readonly quorum: DesiredQuorum;
   readonly sorry: { readonly address: IpAddress; readonly port: number | null; readonly forwarding: Forwarding } | null;
   readonly reals: Named<DesiredReal>;
@@ -162,6 +163,13 @@ export interface DesiredHealth {
   /** 0 to 1. */
   readonly floor: number;
   readonly slowStartMs: number;
+}
+
+export interface DesiredDrain {
+  /** The weight steps down over this time. */
+  readonly overMs: number;
+  /** How long connections may last at weight 0; null = as long as the agent says. */
+  readonly timeoutMs: number | null;
 }
 
 export interface DesiredQuorum {

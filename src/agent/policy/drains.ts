@@ -65,6 +65,12 @@ export function isActive(drain: Drain, now: number): boolean {
   return drain.until === null || now < drain.until || drain.onExpiry === 'keep';
 }
 
+/** A drain of a whole service, and by what it came to the service. */
+export interface WholeDrain {
+  readonly drain: Drain;
+  readonly by: 'service' | 'vip' | 'agent';
+}
+
 /** The drains that hold now, ready to be asked about one thing at a time. */
 export class ActiveDrains {
   readonly #reals = new Map<string, Drain>();
@@ -93,8 +99,14 @@ export class ActiveDrains {
     return this.#reals.size === 0 ? undefined : this.#reals.get(`${service}/${real}`);
   }
 
-  ofService(service: string): Drain | undefined {
-    return this.#services.get(service);
+  /** Of its own, of its VIP, or of the agent. */
+  ofService({ name, vip }: { readonly name: string; readonly vip: string }, agent: string): WholeDrain | undefined {
+    const own = this.#services.get(name);
+    if (own !== undefined) return { drain: own, by: 'service' };
+    const ofVip = this.#vips.get(vip);
+    if (ofVip !== undefined) return { drain: ofVip, by: 'vip' };
+    const ofAgent = this.#agents.get(agent);
+    return ofAgent === undefined ? undefined : { drain: ofAgent, by: 'agent' };
   }
 
   ofVip(vip: string): Drain | undefined {
@@ -104,6 +116,12 @@ export class ActiveDrains {
   ofAgent(agent: string): Drain | undefined {
     return this.#agents.get(agent);
   }
+}
+
+/** The same of a service, "its VIP is drained by ana …". */
+export function describeWholeDrain({ drain, by }: WholeDrain): string {
+  const subject = { service: 'its service', vip: 'its VIP', agent: 'this agent' }[by];
+  return `${subject} is ${describeDrain(drain)}`;
 }
 
 /** "drained by ana until 2026-12-01T10:00:00.000Z: kernel upgrade (chg-1234)". */

@@ -35,7 +35,7 @@ export interface ServiceEffect {
   readonly destinations: OpCounts;
   /** Reals that leave the kernel, wholly or from some of its kernel services. */
   readonly leaving: readonly string[];
-  /** Reals that get weight 0: drained. */
+  /** Reals that are drained: they keep their connections for a while, and then they are out. */
   readonly drained: readonly string[];
 }
 
@@ -110,7 +110,7 @@ function serviceEffects(ops: readonly DataplaneOp[], before: Effective, after: E
     const service = (after.kernel.get(key) ?? before.kernel.get(key))?.service ?? key;
     let tally = tallies.get(service);
     if (tally === undefined) tallies.set(service, (tally = newTally()));
-    count(tally, op, key, before);
+    count(tally, op, key, before, after);
   }
   return [...tallies].map(([service, { services, destinations, leaving, drained }]) => {
     const kernelServices = { before: expansionOf(before, service), after: expansionOf(after, service) };
@@ -124,7 +124,7 @@ function newTally(): Tally {
   return { services: none(), destinations: none(), leaving: new Set(), drained: new Set() };
 }
 
-function count(tally: Tally, op: DataplaneOp, key: ServiceKey, before: Effective): void {
+function count(tally: Tally, op: DataplaneOp, key: ServiceKey, before: Effective, after: Effective): void {
   const there = before.kernel.get(key)?.destinations ?? new Map<string, never>();
   switch (op.kind) {
     case 'addService':
@@ -141,18 +141,22 @@ function count(tally: Tally, op: DataplaneOp, key: ServiceKey, before: Effective
     case 'addDestination':
       tally.destinations.added++;
       return;
-    case 'editDestination': {
+    case 'editDestination':
       tally.destinations.edited++;
-      const known = before.kernel.get(key)?.destinations.get(destinationKeyOf(op.destination));
-      const isDrain = op.destination.weight === 0 && (known?.destination.weight ?? 0) > 0;
-      if (isDrain) note(tally.drained, known?.real ?? null);
+      return;
+    case 'deleteDestination': {
+      tally.destinations.deleted++;
+      const wanted = before.kernel.get(key);
+      const real = wanted?.destinations.get(destinationKeyOf(op))?.real ?? null;
+      note(isDrained(after, wanted?.service, real) ? tally.drained : tally.leaving, real);
       return;
     }
-    case 'deleteDestination':
-      tally.destinations.deleted++;
-      note(tally.leaving, before.kernel.get(key)?.destinations.get(destinationKeyOf(op))?.real ?? null);
-      return;
   }
+}
+
+function isDrained({ services }: Effective, service: string | undefined, real: string | null): boolean {
+  if (service === undefined || real === null) return false;
+  return services.get(service)?.reals.get(real)?.state === 'drain';
 }
 
 /** The sorry server has no name, and its visitors no connections worth counting. */

@@ -2,11 +2,19 @@ import type { ActualDestination, DataplaneState, DestinationKey } from '../../ip
 import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService, Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
-import { describeDrain } from './drains.ts';
-import type { EffectiveReal, EffectiveService, Removal, WantedDestination, WantedService } from './effective-state.ts';
+import { drainReal } from './drained-real.ts';
+import { describeDrain, describeWholeDrain } from './drains.ts';
+import type {
+  EffectiveReal,
+  EffectiveService,
+  Outgoing,
+  Removal,
+  WantedDestination,
+  WantedService,
+} from './effective-state.ts';
 import type { ExpandedDestination, ExpandedKernelService } from './expansion.ts';
 import { keptByFloor } from './floor.ts';
-import type { RealMemory, ServiceMemory } from './health-memory.ts';
+import type { DrainMemory, RealMemory, ServiceMemory } from './health-memory.ts';
 import type { JudgeInput, JudgedReal } from './judged-real.ts';
 import { judgeReal } from './judged-real.ts';
 import { KernelWeights, sorryHasTraffic } from './kernel-weights.ts';
@@ -38,6 +46,7 @@ interface Share {
   readonly removal: Removal | null;
   readonly kept: boolean;
   readonly rampStart: number | null;
+  readonly drain: DrainMemory | null;
   readonly nextMs: number | null;
   readonly reason: string;
 }
@@ -101,12 +110,13 @@ export function earlier(a: number | null, b: number | null): number | null {
 
 function serviceState(
   service: DesiredService,
-  { drains }: ServiceInput,
+  { drains, agent }: ServiceInput,
 ): { readonly state: AdminState; readonly reason: string } {
   if (service.state === 'disabled') return { state: 'disabled', reason: 'disabled by its record' };
-  const drain = drains.ofService(service.name);
-  if (drain !== undefined) return { state: 'drain', reason: describeDrain(drain) };
+  const drain = drains.ofService(service, agent);
+  if (drain?.by === 'service') return { state: 'drain', reason: describeDrain(drain.drain) };
   if (service.state === 'drain') return { state: 'drain', reason: 'drained by its record' };
+  if (drain !== undefined) return { state: 'drain', reason: describeWholeDrain(drain) };
   return { state: 'enabled', reason: service.held ? 'its deletion is held' : 'enabled' };
 }
 
@@ -129,9 +139,10 @@ function shareOf(
   input: ServiceInput,
 ): Share {
   const { real, state, stateReason, verdict, undecided, good, before } = judged;
-  const out = { judged, weight: 0, inKernel: 0, removal: null, kept: false, rampStart: null, nextMs: null };
+  const nothing = { weight: 0, inKernel: 0, removal: null, kept: false, rampStart: null, drain: null, nextMs: null };
+  const out = { judged, ...nothing };
   if (state === 'disabled') return { ...out, removal: 'quiesce', reason: stateReason };
-  if (state === 'drain') return { ...out, reason: stateReason };
+  if (state === 'drain') return { ...out, ...drainReal(judged, service, weights, input) };
   const removal = service.health.whenDown === 'remove' ? ('now' as const) : null;
   if (!undecided && !good && !kept) return { ...out, removal, reason: `down: ${verdict.cause}` };
   if (real.weight === 0) return { ...out, reason: 'its weight is 0' };
@@ -172,20 +183,28 @@ function wantedService(
   actual: DataplaneState | null,
 ): WantedService {
   const destinations = new Map<DestinationKey, WantedDestination>();
-  const out = new Map<DestinationKey, Removal>();
+  const out = new Map<DestinationKey, Outgoing>();
   const there = actual?.get(expanded.key)?.destinations;
   for (const destination of expanded.destinations) {
     const share = destination.real === null ? undefined : shares.get(destination.real);
     if (share === undefined) continue;
     if (share.removal !== null) {
-      out.set(destination.key, share.removal);
+      out.set(destination.key, { removal: share.removal, real: destination.real });
       continue;
     }
     const weight = share.weight ?? weightAsItIs(there?.get(destination.key), share.judged.real);
     destinations.set(destination.key, wantedDestination(destination, weight, share.judged.real));
   }
   if (expanded.sorry !== null) placeSorry(expanded.sorry, sorry, destinations, out);
-  return { key: expanded.key, service: service.name, kernel: expanded.kernel, destinations, out, pending: waiting };
+  return {
+    key: expanded.key,
+    service: service.name,
+    kernel: expanded.kernel,
+    destinations,
+    out,
+    drainTimeoutMs: service.drain.timeoutMs,
+    pending: waiting,
+  };
 }
 
 /** What the kernel has; where it has none, as under a kernel service that is new, what the record says. */
@@ -208,11 +227,11 @@ function placeSorry(
   sorry: ExpandedDestination,
   active: boolean,
   destinations: Map<DestinationKey, WantedDestination>,
-  out: Map<DestinationKey, Removal>,
+  out: Map<DestinationKey, Outgoing>,
 ): void {
   const real = destinations.get(sorry.key);
   if (!active) {
-    if (real === undefined && !out.has(sorry.key)) out.set(sorry.key, 'quiesce');
+    if (real === undefined && !out.has(sorry.key)) out.set(sorry.key, { removal: 'quiesce', real: null });
     return;
   }
   out.delete(sorry.key);
@@ -235,6 +254,7 @@ function effectiveReal(share: Share): EffectiveReal {
     weight: share.weight ?? share.inKernel,
     kept: share.kept,
     reason: real.held ? `${share.reason} (its deletion is held)` : share.reason,
+    drainedSince: share.drain?.since ?? null,
     held: real.held,
   };
 }
@@ -243,11 +263,11 @@ function effectiveReal(share: Share): EffectiveReal {
 function memoryOf(shares: readonly Share[], before: Named<RealMemory>): Named<RealMemory> {
   const memory: [string, RealMemory][] = [];
   let changed = false;
-  for (const { judged, weight, inKernel, kept, rampStart } of shares) {
+  for (const { judged, weight, inKernel, kept, rampStart, drain } of shares) {
     if (judged.state === 'disabled') continue;
     const { decided, decidedSince: since, presumed, verdict, before: old } = judged;
     const cause = verdict.state === 'unknown' ? (old?.cause ?? verdict.cause) : verdict.cause;
-    const next = { decided, since, cause, presumed, inPool: (weight ?? inKernel) > 0, kept, rampStart };
+    const next = { decided, since, cause, presumed, inPool: (weight ?? inKernel) > 0, kept, rampStart, drain };
     const same = old !== null && sameMemory(old, next);
     changed ||= !same;
     memory.push([judged.memoryKey, same ? old : next]);
@@ -264,6 +284,12 @@ function sameMemory(a: RealMemory, b: RealMemory): boolean {
     a.presumed === b.presumed &&
     a.inPool === b.inPool &&
     a.kept === b.kept &&
-    a.rampStart === b.rampStart
+    a.rampStart === b.rampStart &&
+    sameDrain(a.drain, b.drain)
   );
+}
+
+function sameDrain(a: DrainMemory | null, b: DrainMemory | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.since === b.since && a.startedAt === b.startedAt && a.from === b.from;
 }

@@ -22,9 +22,17 @@ export interface WantedService {
   readonly kernel: KernelService;
   readonly destinations: ReadonlyMap<DestinationKey, WantedDestination>;
   /** Destinations of accepted reals that must not be here, and how they go. Any other one leaves gently. */
-  readonly out: ReadonlyMap<DestinationKey, Removal>;
+  readonly out: ReadonlyMap<DestinationKey, Outgoing>;
+  /** How long what leaves may keep its connections; null = as long as the agent says. */
+  readonly drainTimeoutMs: number | null;
   /** Some real has no verdict yet, so the pool may be about to fill: what leaves may stand in meanwhile. */
   readonly pending: boolean;
+}
+
+export interface Outgoing {
+  readonly removal: Removal;
+  /** Name of the real's record; null = the sorry server. */
+  readonly real: string | null;
 }
 
 /** `now`: deleted at once (whenDown remove); `quiesce`: weight 0 at once, deleted when its connections are over. */
@@ -86,5 +94,7 @@ export interface EffectiveReal {
   readonly kept: boolean;
   /** Why it has this weight. */
   readonly reason: string;
+  /** Wall-clock milliseconds since when it is drained; null = it is not. */
+  readonly drainedSince: number | null;
   readonly held: boolean;
 }

@@ -30,7 +30,7 @@ export function effectiveState(input: EffectiveInput): {
   const { memory, now } = input;
   const { desired } = input.prepared;
   const drains = new ActiveDrains(desired.drains, now);
-  const serviceInput = { ...input, drains };
+  const serviceInput = { ...input, drains, agent: desired.agent.name };
   const renamed = memoriesWithoutService(memory, desired);
   const services = new Map<string, EffectiveService>();
   const kernel = new Map<ServiceKey, WantedService>();

@@ -36,6 +36,17 @@ export interface RealMemory {
   readonly kept: boolean;
   /** Monotonic milliseconds at which its ramp began; null = it has its full weight. */
   readonly rampStart: number | null;
+  /** null = it is not drained. */
+  readonly drain: DrainMemory | null;
+}
+
+export interface DrainMemory {
+  /** Wall-clock milliseconds. */
+  readonly since: number;
+  /** The same on the monotonic clock, which the weight follows. */
+  readonly startedAt: number;
+  /** The weight that it had in the kernel, from which it steps down. */
+  readonly from: number;
 }
 
 export const emptyMemory: HealthMemory = { services: {} };
@@ -50,8 +61,11 @@ export function rebaseMemory(
   current: { readonly monotonic: number; readonly wall: number },
 ): HealthMemory {
   const shift = current.monotonic - saved.monotonic - Math.max(0, current.wall - saved.wall);
-  const moveReal = (real: RealMemory): RealMemory =>
-    real.rampStart === null ? real : { ...real, rampStart: real.rampStart + shift };
+  const moveReal = (real: RealMemory): RealMemory => ({
+    ...real,
+    rampStart: real.rampStart === null ? null : real.rampStart + shift,
+    drain: real.drain === null ? null : { ...real.drain, startedAt: real.drain.startedAt + shift },
+  });
   const moveService = (service: ServiceMemory): ServiceMemory => ({
     ...service,
     reals: mapNamed(service.reals, moveReal),

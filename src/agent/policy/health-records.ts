@@ -1,8 +1,11 @@
+import type { DataplaneState } from '../../ipvs/dataplane.ts';
 import { formatEndpoint } from '../../model/address.ts';
 import type { IpAddress } from '../../model/address.ts';
 import { STATE_VERSION } from '../../model/records/state.ts';
 import type { HealthRecord } from '../../model/records/state.ts';
 import { isoTime } from '../../model/time.ts';
+import { DrainWatch, leavingProgress } from './drain-progress.ts';
+import type { RealProgress } from './drain-progress.ts';
 import type { Effective, EffectiveReal, EffectiveService } from './effective-state.ts';
 import type { LeavingEntry } from './journal.ts';
 import type { VipAdvertisement } from './routes.ts';
@@ -11,6 +14,7 @@ import type { VipAdvertisement } from './routes.ts';
 export type HealthContent = Omit<HealthRecord, 'session' | 'at' | 'validUntil'>;
 
 type RealHealth = HealthRecord['reals'][string];
+type Progress = NonNullable<RealHealth['drain']>;
 
 export interface HealthRecordInput {
   readonly agent: string;
@@ -18,26 +22,28 @@ export interface HealthRecordInput {
   /** By VIP name. */
   readonly vips: ReadonlyMap<string, VipAdvertisement>;
   readonly leaving: readonly LeavingEntry[];
+  /** What the kernel holds; null = not known. */
+  readonly actual: DataplaneState | null;
 }
 
 /** The health records of this agent by service name: every real that is wanted, and those that are leaving. */
 export function healthRecords(input: HealthRecordInput): ReadonlyMap<string, HealthContent> {
-  const leaving = leavingByService(input.leaving);
+  const drains = new DrainWatch(input);
   const records = new Map<string, HealthContent>();
   for (const service of input.effective.services.values()) {
-    records.set(service.name, healthRecord(service, leaving.get(service.name) ?? [], input));
+    records.set(service.name, healthRecord(service, drains, input));
   }
   return records;
 }
 
 function healthRecord(
   service: EffectiveService,
-  leaving: readonly LeavingEntry[],
+  drains: DrainWatch,
   { agent, effective, vips }: HealthRecordInput,
 ): HealthContent {
   const reals = new Map<string, RealHealth>();
-  for (const real of service.reals.values()) reals.set(real.name, realHealth(real));
-  for (const entry of leaving) {
+  for (const real of service.reals.values()) reals.set(real.name, realHealth(real, drains.ofReal(service, real)));
+  for (const entry of drains.leavingOf(service.name)) {
     const { target, name } = identityOf(entry);
     // A real whose address was changed is shown where it is going, not where it comes from.
     if (!reals.has(name)) reals.set(name, leavingHealth(entry, target));
@@ -52,7 +58,7 @@ function healthRecord(
   };
 }
 
-function realHealth({ target, verdict, weight, state, kept }: EffectiveReal): RealHealth {
+function realHealth({ target, verdict, weight, state, kept }: EffectiveReal, drain: RealProgress | null): RealHealth {
   return {
     target,
     verdict: verdict.state,
@@ -60,28 +66,31 @@ function realHealth({ target, verdict, weight, state, kept }: EffectiveReal): Re
     cause: verdict.cause,
     weight,
     state,
+    ...(drain === null ? {} : { drain: progressContent(drain) }),
     ...(kept ? { kept } : {}),
   };
 }
 
-function leavingHealth({ weight, since, until }: LeavingEntry, target: string): RealHealth {
+/** As it stands in records and on the status page. */
+export function progressContent({ since, connections, deadline, done }: RealProgress): Progress {
+  return {
+    since: since === null ? null : isoTime(since),
+    connections: { ...connections },
+    deadline: deadline === null ? null : isoTime(deadline),
+    done,
+  };
+}
+
+function leavingHealth(entry: LeavingEntry, target: string): RealHealth {
+  const { weight, since, until } = entry;
   const standIn = weight > 0 ? ', standing in until others have a verdict' : '';
   const cause = `leaving${standIn}: deleted when its connections are over, at the latest at ${isoTime(until)}`;
-  return { target, verdict: 'unknown', since: isoTime(since), cause, weight, state: 'leaving' };
+  const drain = progressContent(leavingProgress(entry));
+  return { target, verdict: 'unknown', since: isoTime(since), cause, weight, state: 'leaving', drain };
 }
 
 function identityOf({ destination, real }: LeavingEntry): { readonly target: string; readonly name: string } {
   const [address = '', port = '0'] = destination.split('|');
   const target = port === '0' ? address : formatEndpoint(address as IpAddress, Number(port));
   return { target, name: real ?? target };
-}
-
-function leavingByService(leaving: readonly LeavingEntry[]): ReadonlyMap<string, readonly LeavingEntry[]> {
-  const byService = new Map<string, LeavingEntry[]>();
-  for (const entry of leaving) {
-    const known = byService.get(entry.service);
-    if (known === undefined) byService.set(entry.service, [entry]);
-    else known.push(entry);
-  }
-  return byService;
 }

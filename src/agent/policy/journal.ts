@@ -1,5 +1,6 @@
 import type { DestinationKey, ServiceKey } from '../../ipvs/dataplane.ts';
 import type { IpAddress } from '../../model/address.ts';
+import type { Connections } from './connections.ts';
 import type { Named } from './desired-state.ts';
 
 /**
@@ -57,4 +58,6 @@ export interface LeavingEntry {
   readonly weight: number;
   readonly since: number;
   readonly until: number;
+  /** As they were last counted. */
+  readonly connections: Connections;
 }

@@ -2,7 +2,7 @@ import type { Verdict } from '../../checks/port.ts';
 import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';
 import type { ActiveDrains } from './drains.ts';
-import { describeDrain } from './drains.ts';
+import { describeDrain, describeWholeDrain } from './drains.ts';
 import type { RealMemory } from './health-memory.ts';
 import type { PreparedReal } from './prepared.ts';
 import { combineVerdicts } from './verdicts.ts';
@@ -15,6 +15,8 @@ export interface JudgedReal {
   readonly state: AdminState;
   /** Why it is not enabled; empty if it is. */
   readonly stateReason: string;
+  /** A drain of its VIP or of the agent: the routes go first, and the weight follows when that has spread. */
+  readonly routesGoFirst: boolean;
   readonly verdict: Verdict;
   /** The last verdict that was not unknown; null = none yet. */
   readonly decided: 'up' | 'down' | null;
@@ -30,6 +32,8 @@ export interface JudgedReal {
 }
 
 export interface JudgeInput {
+  /** Name of this agent. */
+  readonly agent: string;
   readonly drains: ActiveDrains;
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** Wall-clock milliseconds. */
@@ -49,12 +53,14 @@ export function judgeReal(
   input: JudgeInput,
 ): JudgedReal {
   const { real, target, memoryKey } = prepared;
-  const { state, reason: stateReason } = adminState(service, real, input.drains);
+  const admin = adminState(service, real, input);
+  const { state } = admin;
+  const about = { real, target, memoryKey, state, stateReason: admin.reason, routesGoFirst: admin.routesGoFirst };
   const since = before?.since ?? input.now;
   if (state === 'disabled') {
     const verdict = unknown('disabled: not checked', since);
     const judged = { decided: null, decidedSince: since, undecided: false, presumed: null, good: false, before };
-    return { real, target, memoryKey, state, stateReason, verdict, ...judged };
+    return { ...about, verdict, ...judged };
   }
   const verdict = verdictOf(prepared, since, input);
   const isNews = verdict.state !== 'unknown';
@@ -63,7 +69,7 @@ export function judgeReal(
   const presumed = undecided ? (before?.presumed ?? presume(kernelWeight(), service)) : null;
   const good = undecided ? (presumed ?? service.health.initial === 'up') : decided === 'up';
   const judged = { decided, decidedSince: isNews ? verdict.since : since, undecided, presumed, good, before };
-  return { real, target, memoryKey, state, stateReason, verdict, ...judged };
+  return { ...about, verdict, ...judged };
 }
 
 function presume(kernelWeight: number | undefined | null, service: DesiredService): boolean | null {
@@ -96,15 +102,16 @@ function unknown(cause: string, since: number): Verdict {
 function adminState(
   service: DesiredService,
   real: DesiredReal,
-  drains: ActiveDrains,
-): { readonly state: AdminState; readonly reason: string } {
-  if (service.state === 'disabled') return { state: 'disabled', reason: 'its service is disabled' };
-  if (real.state === 'disabled') return { state: 'disabled', reason: 'disabled by its record' };
+  { drains, agent }: JudgeInput,
+): { readonly state: AdminState; readonly reason: string; readonly routesGoFirst: boolean } {
+  const decided = (state: AdminState, reason: string) => ({ state, reason, routesGoFirst: false });
+  if (service.state === 'disabled') return decided('disabled', 'its service is disabled');
+  if (real.state === 'disabled') return decided('disabled', 'disabled by its record');
   const drain = drains.ofReal(service.name, real.name);
-  if (drain !== undefined) return { state: 'drain', reason: describeDrain(drain) };
-  if (real.state === 'drain') return { state: 'drain', reason: 'drained by its record' };
-  const serviceDrain = drains.ofService(service.name);
-  if (serviceDrain !== undefined) return { state: 'drain', reason: `its service is ${describeDrain(serviceDrain)}` };
-  if (service.state === 'drain') return { state: 'drain', reason: 'its service is drained by its record' };
-  return { state: 'enabled', reason: '' };
+  if (drain !== undefined) return decided('drain', describeDrain(drain));
+  if (real.state === 'drain') return decided('drain', 'drained by its record');
+  if (service.state === 'drain') return decided('drain', 'its service is drained by its record');
+  const whole = drains.ofService(service, agent);
+  if (whole === undefined) return decided('enabled', '');
+  return { state: 'drain', reason: describeWholeDrain(whole), routesGoFirst: whole.by !== 'service' };
 }

@@ -50,6 +50,26 @@ export function applyToState(state: DataplaneState, ops: readonly DataplaneOp[])
   return services;
 }
 
+/**
+ * The same entries with the counters and connections of a later reading. Entries that only one of the two has are left
+ * to the next reading of everything, which tells who changed them.
+ */
+export function withActivity(state: DataplaneState, later: DataplaneState): DataplaneState {
+  if (later.size === 0) return state;
+  const services = new Map(state);
+  for (const [key, { stats, destinations: counted }] of later) {
+    const service = services.get(key);
+    if (service === undefined) continue;
+    const destinations = new Map(service.destinations);
+    for (const [name, { activity }] of counted) {
+      const known = destinations.get(name);
+      if (known !== undefined) destinations.set(name, { destination: known.destination, activity });
+    }
+    services.set(key, { ...service, stats, destinations });
+  }
+  return services;
+}
+
 /** An edit keeps the counts of connections. */
 function put(destinations: Map<DestinationKey, ActualDestination>, destination: KernelDestination): void {
   const key = destinationKeyOf(destination);

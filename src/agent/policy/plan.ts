@@ -13,6 +13,7 @@ import type { Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { earlier } from './effective-service.ts';
 import type { Effective, WantedService } from './effective-state.ts';
+import { connectionsOf, totalOf } from './connections.ts';
 import type { Journal, JournalService, Leaving, LeavingDestination, LeavingEntry } from './journal.ts';
 
 export interface PlanInput {
@@ -23,7 +24,7 @@ export interface PlanInput {
   readonly journal: Journal;
   /** What was effective before, for the names of reals that leave; null = not known. */
   readonly previous: Effective | null;
-  /** How long what leaves may keep its connections. */
+  /** How long what leaves may keep its connections, unless its service says; 0 = nothing may linger in any case. */
   readonly drainTimeoutMs: number;
   /** Wall-clock milliseconds. */
   readonly now: number;
@@ -107,7 +108,7 @@ class Planner {
     }
     const destinations = [...there.destinations.values()];
     const quiet = destinations.every(({ destination }) => destination.weight === 0);
-    const leaving = this.#leave(entry.leaving, quiet, false);
+    const leaving = this.#leave(entry.leaving, quiet, false, this.#input.drainTimeoutMs);
     this.#keep(key, entry, { service: entry.service, leaving, destinations: entry.destinations });
     const { match } = there.service;
     if (this.#isOver(entry.leaving, leaving, quiet, destinations)) {
@@ -115,13 +116,22 @@ class Planner {
       return;
     }
     this.#until(leaving.until);
-    for (const [destinationKey, { destination }] of there.destinations) {
+    for (const [destinationKey, { destination, activity }] of there.destinations) {
       if (destination.weight > 0) {
         this.#lowers.push({ kind: 'editDestination', match, destination: { ...destination, weight: 0 } });
       }
       const real = named(entry.destinations, destinationKey)?.real ?? this.#nameOf(key, destinationKey);
       const { since, until } = leaving;
-      this.#leaving.push({ key, destination: destinationKey, service: entry.service, real, weight: 0, since, until });
+      this.#leaving.push({
+        key,
+        destination: destinationKey,
+        service: entry.service,
+        real,
+        weight: 0,
+        since,
+        until,
+        connections: connectionsOf(activity),
+      });
     }
   }
 
@@ -172,20 +182,22 @@ class Planner {
   ): LeavingDestination | null {
     const { match } = wanted.kernel;
     const { address, port, weight } = actual.destination;
-    const removal = wanted.out.get(key);
-    if (removal === 'now') {
+    const outgoing = wanted.out.get(key);
+    if (outgoing?.removal === 'now') {
       this.#deletes.push({ kind: 'deleteDestination', match, address, port });
       return null;
     }
-    const standsIn = removal === undefined && this.#mayStandIn(wanted, before);
-    const leaving = this.#leave(before, weight === 0, standsIn);
+    const standsIn = outgoing === undefined && this.#mayStandIn(wanted, before);
+    const { drainTimeoutMs } = this.#input;
+    const timeoutMs = drainTimeoutMs === 0 ? 0 : (wanted.drainTimeoutMs ?? drainTimeoutMs);
+    const leaving = this.#leave(before, weight === 0, standsIn, timeoutMs);
     if (this.#isOver(before, leaving, weight === 0, [actual])) {
       this.#deletes.push({ kind: 'deleteDestination', match, address, port });
     } else if (weight > 0 && !standsIn) {
       this.#lowers.push({ kind: 'editDestination', match, destination: { ...actual.destination, weight: 0 } });
     }
     this.#until(leaving.until);
-    const real = before?.real ?? this.#nameOf(wanted.key, key);
+    const real = outgoing?.real ?? before?.real ?? this.#nameOf(wanted.key, key);
     const { since, until } = leaving;
     const stays = standsIn ? weight : 0;
     this.#leaving.push({
@@ -196,8 +208,9 @@ class Planner {
       weight: stays,
       since,
       until,
+      connections: connectionsOf(actual.activity),
     });
-    if (before !== null && before.until === leaving.until && before.quietAt === leaving.quietAt) return before;
+    if (before !== null && before.real === real && sameLeaving(before, leaving)) return before;
     return { ...leaving, real };
   }
 
@@ -212,11 +225,11 @@ class Planner {
     return now < end;
   }
 
-  #leave(before: Leaving | null, isQuiet: boolean, standsIn: boolean): Leaving {
-    const { now, drainTimeoutMs } = this.#input;
+  #leave(before: Leaving | null, isQuiet: boolean, standsIn: boolean, timeoutMs: number): Leaving {
+    const { now } = this.#input;
     // Never later than from now on, so that a clock that was set back keeps nothing for ever.
-    const until = Math.min(before?.until ?? Infinity, now + drainTimeoutMs);
-    const quietAt = isQuiet ? (before?.quietAt ?? now) : standsIn ? null : now;
+    const until = Math.min(before?.until ?? Infinity, now + timeoutMs);
+    const quietAt = isQuiet ? Math.min(before?.quietAt ?? now, now) : standsIn ? null : now;
     return { since: before?.since ?? now, until, quietAt };
   }
 
@@ -251,7 +264,7 @@ class Planner {
 const NOTHING_LEAVES: Named<LeavingDestination> = {};
 
 function isIdle({ activity }: ActualDestination): boolean {
-  return activity.activeConnections + activity.inactiveConnections + activity.persistentConnections === 0;
+  return totalOf(connectionsOf(activity)) === 0;
 }
 
 function sameEntry(a: JournalService, b: JournalService): boolean {

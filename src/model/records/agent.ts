@@ -123,7 +123,9 @@ export const AgentSettings = closedObject(
     verifyInterval: duration({ default: '60s', description: 'How often the kernel is read and compared.' }),
     drainTimeout: duration({
       default: '5m',
-      description: 'How long a real that was taken out may keep its connections before it is deleted.',
+      description:
+        'How long a real that is drained or was taken out may keep its connections before it is deleted; 0s = no ' +
+        "time at all, whatever a service's drain.timeout says.",
     }),
     overrides: Overrides,
   },

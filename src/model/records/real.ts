@@ -13,7 +13,7 @@ export const RealRecord = closedObject(
     weight: integer(0, MAX_WEIGHT, { default: 1, description: 'Share of the traffic; 0 = no new connections.' }),
     state: choice(ADMIN_STATES, {
       default: 'enabled',
-      description: 'enabled; drain = weight 0 until its connections are over; disabled = taken out.',
+      description: 'enabled; drain = weight 0 until its connections are over, then out; disabled = taken out.',
     }),
     forward: Type.Optional(Forward),
     checks: Type.Optional(

@@ -96,6 +96,23 @@ export const HealthPolicy = nestedObject(
   { default: {}, description: 'How verdicts turn into traffic.' },
 );
 
+/** What goes for a drain, and for whatever else leaves the service. */
+export const DrainPolicy = nestedObject(
+  {
+    over: duration({
+      default: '0s',
+      description: 'The weight of a real that is drained steps down to 0 over this time; 0s = at once.',
+    }),
+    timeout: Type.Optional(
+      duration({
+        description:
+          "How long connections may last from then on, until the real is deleted; absent = the agent's drainTimeout.",
+      }),
+    ),
+  },
+  { default: {}, description: 'How reals leave: drained, disabled, deleted, or moved to another address.' },
+);
+
 export const Quorum = Type.Union(
   [
     nestedObject({
@@ -172,7 +189,7 @@ export const ServiceRecord = closedObject(
     }),
     state: choice(ADMIN_STATES, {
       default: 'enabled',
-      description: 'enabled; drain = all reals at weight 0, withdrawn; disabled = not in the kernel at all.',
+      description: 'enabled; drain = all reals drained, withdrawn; disabled = not in the kernel at all.',
     }),
     scheduler: choice(SCHEDULERS, {
       default: 'wlc',
@@ -197,6 +214,7 @@ export const ServiceRecord = closedObject(
       allowed: 'a list of different names of checks',
     }),
     health: HealthPolicy,
+    drain: DrainPolicy,
     quorum: Quorum,
     sorry: Type.Optional(
       nestedObject(

@@ -10,6 +10,25 @@ export const STATE_VERSION = 1;
 
 const Time = Type.String({ description: 'A time in UTC, ISO 8601.' });
 
+const Connections = Type.Object(
+  {
+    active: Type.Integer({ description: 'Open connections.' }),
+    inactive: Type.Integer({ description: 'Connections that are being closed, and those of UDP.' }),
+    persistent: Type.Integer({ description: 'Clients that would come back to it (persistence templates).' }),
+  },
+  { description: 'As the kernel counts them.' },
+);
+
+const NullableTime = (description: string) => Type.Union([Time, Type.Null()], { description });
+
+/** What the drains of records and of reals have in common. */
+const progress = {
+  since: NullableTime('Since when, ISO 8601; null = it has not begun.'),
+  connections: Connections,
+  deadline: NullableTime('When what is still open is given up, ISO 8601; null = that time does not run (yet).'),
+  done: Type.Boolean({ description: 'Nothing of it is in the kernel any more.' }),
+};
+
 export const HealthRecord = Type.Object(
   {
     v: Type.Literal(STATE_VERSION, { description: 'Version of the record.' }),
@@ -29,6 +48,9 @@ export const HealthRecord = Type.Object(
         cause: Type.String({ description: 'Why: the result that decided.' }),
         weight: Type.Integer({ description: 'The weight in force in the kernel.' }),
         state: Type.Enum(['enabled', 'drain', 'disabled', 'leaving'], { description: "The operators' wish." }),
+        drain: Type.Optional(
+          Type.Object(progress, { description: 'How far it is on its way out; absent = it is not on its way out.' }),
+        ),
         kept: Type.Optional(Type.Boolean({ description: 'In the pool although it fails: the floor holds it.' })),
       }),
       { description: 'Every real of the service, by name.' },
@@ -70,6 +92,16 @@ export const AgentRecord = Type.Object(
         lost: Type.Array(Type.String(), { description: 'What the change would take away, at most 100 names.' }),
       }),
       { description: 'Changes that the guard holds.' },
+    ),
+    drains: Type.Record(
+      Type.String(),
+      Type.Object({
+        target: Type.String({ description: 'What is drained.' }),
+        reals: Type.Integer({ description: 'Reals that it drains here, and others that leave meanwhile.' }),
+        realsDone: Type.Integer({ description: 'How many of them are out.' }),
+        ...progress,
+      }),
+      { description: 'Drains in force that concern this agent, by name, at most 100.' },
     ),
     peers: Type.Record(
       Type.String(),

@@ -144,8 +144,8 @@ describe('what operators wish', () => {
       { ...web(reals), ...drain({ kind: 'real', service: 'web', real: 'a' }) },
       { [B]: 'up', [C]: 'up' },
     );
-    expect(decisions.weights()).toBe('10.0.0.2|80 0, 10.0.0.3|80 10');
-    expect(decisions.out()).toBe('10.0.0.1|80 quiesce');
+    expect(decisions.weights()).toBe('10.0.0.3|80 10');
+    expect(decisions.out()).toBe('10.0.0.1|80 quiesce, 10.0.0.2|80 quiesce');
     expect(decisions.real('a')).toMatchObject({ state: 'disabled', reason: 'disabled by its record' });
     expect(decisions.real('b')).toMatchObject({ state: 'drain', verdict: { state: 'up' } });
   });
@@ -156,7 +156,8 @@ describe('what operators wish', () => {
       { ...web(), ...drain({ kind: 'real', service: 'web', real: 'b' }) },
       { [A]: 'up', [B]: 'up', [C]: 'up' },
     );
-    expect(decisions.weights()).toBe('10.0.0.1|80 10, 10.0.0.2|80 0, 10.0.0.3|80 10');
+    expect(decisions.weights()).toBe('10.0.0.1|80 10, 10.0.0.3|80 10');
+    expect(decisions.out()).toBe('10.0.0.2|80 quiesce');
     expect(decisions.real('b').reason).toBe('drained by ana: kernel (chg)');
   });
 
@@ -179,10 +180,11 @@ describe('what operators wish', () => {
   it.each([
     ['its record', web(undefined, { state: 'drain' })],
     ['a drain', { ...web(), ...drain({ kind: 'service', service: 'web' }) }],
-  ])('drains a service by %s: weight 0, and not serving', (_name, desired) => {
+  ])('drains a service by %s: all of its reals leave, and it does not serve', (_name, desired) => {
     const decisions = new Decisions();
     decisions.decide(desired, { [A]: 'up', [B]: 'up', [C]: 'up' });
-    expect(decisions.weights()).toBe('10.0.0.1|80 0, 10.0.0.2|80 0, 10.0.0.3|80 0');
+    expect(decisions.weights()).toBe('');
+    expect(decisions.out()).toBe('10.0.0.1|80 quiesce, 10.0.0.2|80 quiesce, 10.0.0.3|80 quiesce');
     expect(decisions.service()).toMatchObject({ state: 'drain', serving: false, quorum: { state: 'lost' } });
   });
 
@@ -240,7 +242,7 @@ describe('floor', () => {
     const decisions = new Decisions();
     const reals = [a, real('b', B, { state: 'drain' }), real('c', C, { weight: 0 })];
     decisions.decide(web(reals, health({ floor: 0.5 })), { [A]: 'down', [B]: 'up', [C]: 'up' });
-    expect(decisions.weights()).toBe('10.0.0.1|80 10, 10.0.0.2|80 0, 10.0.0.3|80 0');
+    expect(decisions.weights()).toBe('10.0.0.1|80 10, 10.0.0.3|80 0');
   });
 });
 

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HealthFile } from '../../../src/agent/health-file.ts';
 import type { SavedHealth } from '../../../src/agent/health-file.ts';
+import type { DrainMemory } from '../../../src/agent/policy/health-memory.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { RecordingLog } from '../../fakes/recording-log.ts';
 import { tempDir } from '../../fakes/temp-dir.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 
-function health(rampStart: number | null = null): SavedHealth {
+function health(rampStart: number | null = null, drain: DrainMemory | null = null): SavedHealth {
   const a = {
     decided: 'up',
     since: START,
@@ -18,6 +19,7 @@ function health(rampStart: number | null = null): SavedHealth {
     inPool: true,
     kept: false,
     rampStart,
+    drain,
   } as const;
   const web = {
     kernelKey: null,
@@ -65,6 +67,15 @@ describe('the health file', () => {
     const { dir, file } = setUp();
     file.save(health());
     expect(later(dir, -1).file.load()).toBeNull();
+  });
+
+  it('lets a drain that steps down go on where it was, on the clock of the new process', () => {
+    const { dir, clock, file } = setUp();
+    clock.advance(100_000);
+    file.save(health(null, { since: START, startedAt: 90_000, from: 10 }));
+    const after = new HealthFile(dir, { clock: new ManualClock(clock.now() + 5_000), log: new RecordingLog() });
+    const drain = after.load()?.memory.services['web']?.reals['10.0.0.1|80']?.drain;
+    expect(drain).toEqual({ since: START, startedAt: -15_000, from: 10 });
   });
 
   it('lets a ramp go on where it was, on the clock of the new process', () => {

@@ -23,7 +23,7 @@ function records(leaving: readonly LeavingEntry[] = []) {
   decisions.now = NOW;
   const effective = decisions.decide(desired, { '10.0.0.1': 'up', '10.0.0.2': 'down' });
   const { vips } = routesFor(desired, effective, null);
-  return healthRecords({ agent: 'lb1', effective, vips, leaving });
+  return healthRecords({ agent: 'lb1', effective, vips, leaving, actual: new Map() });
 }
 
 const leaving = (fields: Partial<LeavingEntry> = {}): LeavingEntry => ({
@@ -34,6 +34,7 @@ const leaving = (fields: Partial<LeavingEntry> = {}): LeavingEntry => ({
   weight: 0,
   since: NOW,
   until: NOW + 60_000,
+  connections: { active: 2, inactive: 1, persistent: 0 },
   ...fields,
 });
 
@@ -64,6 +65,7 @@ describe('health records', () => {
           cause: 'ok: not checked yet',
           weight: 0,
           state: 'drain',
+          drain: { since: null, connections: { active: 0, inactive: 0, persistent: 0 }, deadline: null, done: true },
         },
       },
     });
@@ -90,6 +92,12 @@ describe('health records', () => {
       cause: 'leaving: deleted when its connections are over, at the latest at 2026-01-02T03:05:05.000Z',
       weight: 0,
       state: 'leaving',
+      drain: {
+        since: '2026-01-02T03:04:05.000Z',
+        connections: { active: 2, inactive: 1, persistent: 0 },
+        deadline: '2026-01-02T03:05:05.000Z',
+        done: false,
+      },
     });
   });
 });

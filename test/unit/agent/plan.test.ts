@@ -131,7 +131,16 @@ describe('a real that leaves', () => {
     const result = planned(after, kernelState(there), { journal: owning(WEB), previous: before });
     expect(ops(result)).toEqual([`edit ${WEB} ${B} 0`]);
     expect(result.leaving).toEqual([
-      { key: WEB, destination: B, service: 'web', real: 'b', weight: 0, since: NOW, until: NOW + DRAIN_MS },
+      {
+        key: WEB,
+        destination: B,
+        service: 'web',
+        real: 'b',
+        weight: 0,
+        since: NOW,
+        until: NOW + DRAIN_MS,
+        connections: { active: 0, inactive: 0, persistent: 0 },
+      },
     ]);
     expect(result.nextChangeMs).toBe(DRAIN_MS);
   });

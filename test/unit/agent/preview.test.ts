@@ -70,7 +70,7 @@ describe('a preview', () => {
       'drains/chg': drain,
     };
     expect(change(WORLD, after).effect.services).toMatchObject([
-      { kind: 'changed', destinations: { added: 0, edited: 2, deleted: 0 }, leaving: [], drained: ['a', 'b'] },
+      { kind: 'changed', destinations: { added: 0, edited: 0, deleted: 2 }, leaving: [], drained: ['a', 'b'] },
     ]);
     const disabled = { ...WORLD, 'services/web/reals/a': { address: '10.0.0.1', weight: 10, state: 'disabled' } };
     expect(change(WORLD, disabled).effect.services).toMatchObject([{ leaving: ['a'], drained: [] }]);

@@ -13,10 +13,12 @@ const problem = (index: number) => ({
   effect: 'it is absent',
 });
 
+const NOTHING = { leaving: [], picture: null };
+
 describe('what the agent publishes', () => {
   it('says of itself what its status page says', () => {
     const status = statusView({ ready: false, notReady: ['dataplane: EPERM'] });
-    const { agent } = publicationOf(status, null, []);
+    const { agent } = publicationOf(status, null, NOTHING);
     expect(agent).toMatchObject({
       v: 1,
       agent: 'lb1',
@@ -25,6 +27,7 @@ describe('what the agent publishes', () => {
       seenRevision: status.configuration.seenRevision,
       acceptedRevision: status.configuration.acceptedRevision,
       problemCount: 1,
+      drains: { 'chg-1': { target: 'web-https/b', reals: 1, realsDone: 0, connections: { active: 3 }, done: false } },
       peers: { tor1: { address: '10.1.0.1', state: 'established', announced: 2 } },
     });
   });
@@ -35,14 +38,14 @@ describe('what the agent publishes', () => {
       problems: Array.from({ length: 5_000 }, (_, index) => problem(index)),
       holds: [{ revision: 'sha256:2', why: 'many', since: '2026-01-01T00:00:00.000Z', lost }],
     });
-    const { agent } = publicationOf(status, null, []);
+    const { agent } = publicationOf(status, null, NOTHING);
     expect(agent.problems).toHaveLength(100);
     expect(agent.problemCount).toBe(5_000);
     expect(agent.holds[0]?.lost).toHaveLength(100);
   });
 
   it('has no health before the first pass: no record is better than one that knows nothing', () => {
-    expect(publicationOf(statusView(), null, []).health.size).toBe(0);
+    expect(publicationOf(statusView(), null, NOTHING).health.size).toBe(0);
   });
 
   it('has the health of every service, with what is leaving', () => {
@@ -52,7 +55,11 @@ describe('what the agent publishes', () => {
     const [key] = effective.services.get('web')?.kernelKeys ?? [];
     if (key === undefined) throw new Error('there is no kernel service');
     const leaving = { key, destination: '10.0.0.9|80', service: 'web', real: 'old', weight: 0, since: 0, until: 1_000 };
-    const { health } = publicationOf(statusView(), pass, [{ ...leaving, destination: '10.0.0.9|80' as never }]);
+    const connections = { active: 1, inactive: 0, persistent: 0 };
+    const { health } = publicationOf(statusView(), pass, {
+      leaving: [{ ...leaving, destination: '10.0.0.9|80' as never, connections }],
+      picture: null,
+    });
     expect([...health.keys()]).toEqual(['mail', 'web']);
     expect(health.get('web')).toMatchObject({
       agent: 'lb1',

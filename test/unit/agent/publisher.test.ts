@@ -18,6 +18,7 @@ const AGENT: AgentContent = {
   problems: [],
   problemCount: 0,
   holds: [],
+  drains: {},
   peers: {},
 };
 

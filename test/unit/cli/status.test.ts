@@ -6,7 +6,7 @@ import { createApi } from '../../../src/api/server.ts';
 import { MetricsRegistry } from '../../../src/api/metrics.ts';
 import { statusPage } from '../../../src/cli/status-page.ts';
 import { silentLog } from '../../../src/core/ports.ts';
-import type { StatusView } from '../../../src/model/status.ts';
+import type { RealView, StatusView } from '../../../src/model/status.ts';
 import { freePort } from '../../lab/free-port.ts';
 import { realView, serviceView, statusView } from '../../fakes/status-view.ts';
 import { harness } from './cli-harness.ts';
@@ -55,14 +55,15 @@ HELD for 1m 3s: 40 of 100 services lost within 10m
 
 DRAINS (1)
   chg-1: web-https/b by ana: kernel upgrade
+    0 of 1 real out; 3 active, 1 inactive, 2 persistent left, for 2m 57s at most
 
 VIP  ADDRESSES                   INTERFACE  ADVERTISED  WHY
 web  203.0.113.10, 2001:db8::10  lo         yes         web-https holds its quorum
 
 SERVICE web-https on web, wlc: quorum held (1 of 2 reals up, 1 wanted)
-  REAL  TARGET          STATE    VERDICT    FOR   WEIGHT  ACTIVE  INACT  WHY
-  a     10.0.0.11:8443  enabled  up       1h 2m       10       4      2  https-ok: 200 in 3 ms
-  b     10.0.0.12:8443  enabled  down     1h 2m  0 of 10       4      2  https-ok: status 503, wanted 200-299
+  REAL  TARGET          STATE    VERDICT    FOR   WEIGHT  ACTIVE  INACT  PERS  WHY
+  a     10.0.0.11:8443  enabled  up       1h 2m       10       4      2     1  https-ok: 200 in 3 ms
+  b     10.0.0.12:8443  enabled  down     1h 2m  0 of 10       4      2     1  https-ok: status 503, wanted 200-299
 
 PEER  ADDRESS      AS  STATE          FOR  ANNOUNCED  FLAPS  LAST ERROR
 tor1  10.1.0.1  65000  established  1h 1m          2      3  -
@@ -119,12 +120,52 @@ tor1  10.1.0.1  65000  established  1h 1m          2      3  -
       realView('r1', { reason: 'last known up; now unknown: https-ok: 200 in 3 ms' }),
     ];
     const lines = statusPage(statusView({ services: [serviceView('web', reals)] })).split('\n');
-    const shown = lines.filter((line) => /^ {2}r[0-9]/.test(line)).map((line) => line.replace(/^.* 2 {2}/, ''));
+    const shown = lines.filter((line) => /^ {2}r[0-9]/.test(line)).map((line) => line.replace(/^.* 2 {5}1 {2}/, ''));
     expect(shown).toEqual([
       'last known up; now unknown: https-ok: 200 in 3 ms',
       'https-ok: 200 in 3 ms; drained by chg-1',
       'https-ok: 200 in 3 ms',
     ]);
+  });
+
+  it('says how far a drain is, of a record and of a real', () => {
+    const left = {
+      since: '2026-01-01T01:00:00.000Z',
+      connections: { active: 3, inactive: 0, persistent: 7 },
+      deadline: '2026-01-01T01:07:03.000Z',
+      done: false,
+    };
+    const drained = (name: string, drain: RealView['drain']) =>
+      realView(name, { state: 'drain', weight: 0, reason: 'drained by ana', drain });
+    const wish = { name: 'chg', target: 'web', by: 'ana', why: 'kernel', until: '2026-01-01T01:00:00.000Z' };
+    const progress = { ...left, reals: 3, realsDone: 2 };
+    const done = { ...left, deadline: null, done: true };
+    const page = statusPage(
+      statusView({
+        services: [
+          serviceView('web', [drained('a', left), drained('b', done), drained('c', { ...left, deadline: null })]),
+        ],
+        drains: [
+          { ...wish, inForce: true, progress },
+          { ...wish, name: 'old', inForce: false, progress: null },
+          { ...wish, name: 'far', target: 'agent:lb9', until: null, inForce: true, progress: null },
+        ],
+      }),
+    );
+    expect(page).toContain('drained by ana: 3 active, 0 inactive, 7 persistent left, for 5m 0s at most\n');
+    expect(page).toContain('drained by ana: done\n');
+    expect(page).toContain('drained by ana: 3 active, 0 inactive, 7 persistent left\n');
+    expect(page).toContain(
+      [
+        'DRAINS (3)',
+        '  chg: web by ana until 2026-01-01T01:00:00.000Z: kernel',
+        '    2 of 3 reals out; 3 active, 0 inactive, 7 persistent left, for 5m 0s at most',
+        '  old: web by ana, over since 2026-01-01T01:00:00.000Z: kernel',
+        '    not in force',
+        '  far: agent:lb9 by ana: kernel',
+        '    concerns nothing on this agent',
+      ].join('\n'),
+    );
   });
 
   it('marks what is kept although it fails, and what is unusual about a service', () => {
