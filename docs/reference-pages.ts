@@ -151,12 +151,12 @@ usual \`process_*\` and \`nodejs_*\` metrics of the process.`;
 }
 
 function apiPage(): string {
-  const intro = `Every agent answers over HTTP on \`api.listen\` of its bootstrap file, \`127.0.0.1:8370\` by default. The API only reads;
-operators write to the store. There is no authentication: whoever may connect may read, so do not listen where
-strangers can. The same in the words of tools: \`GET /v1/openapi.json\`.`;
-  const routes = ROUTES.map(({ path, summary, replies }) => {
+  const intro = `Every agent answers over HTTP on \`api.listen\` of its bootstrap file, \`127.0.0.1:8370\` by default. It changes
+no records; operators write to the store. There is no authentication: whoever may connect may read, so do not listen
+where strangers can. The same in the words of tools: \`GET /v1/openapi.json\`.`;
+  const routes = ROUTES.map(({ path, method = 'GET', summary, replies }) => {
     const answers = Object.entries(replies).map(([status, { description }]) => `${status}: ${description}`);
-    return [code(`GET ${templateOf(path)}`), summary, answers.join(' ')];
+    return [code(`${method} ${templateOf(path)}`), summary, answers.join(' ')];
   });
   return page(
     'HTTP API',

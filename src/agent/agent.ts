@@ -20,6 +20,7 @@ import type { StopStep } from './lifecycle.ts';
 import { publicationOf } from './publication.ts';
 import { Publisher } from './publisher.ts';
 import { Reconciler } from './reconciler.ts';
+import type { Verification } from './reconciler.ts';
 import { RouteDriver } from './route-driver.ts';
 import { RunFile } from './run-file.ts';
 import { statusOverview, statusView } from './status-view.ts';
@@ -146,6 +147,11 @@ export class Agent {
 
   status(): StatusView {
     return statusView(this.#statusInput());
+  }
+
+  /** Reads the kernel now, compares it with what should be in force, mends it, and says what was found. */
+  verify(): Promise<Result<Verification, CodedError>> {
+    return this.#reconciler.verify();
   }
 
   /** Stops everything in order. Never fails; what cannot be stopped in time is logged and left. */

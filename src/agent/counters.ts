@@ -5,11 +5,9 @@ export interface Counters {
   operations: number;
   /** Kernel operations that were refused. */
   refusals: number;
-  /** Differences found that somebody else had made. */
-  repairs: number;
   kernelReads: number;
 }
 
 export function newCounters(): Counters {
-  return { passes: 0, operations: 0, refusals: 0, repairs: 0, kernelReads: 0 };
+  return { passes: 0, operations: 0, refusals: 0, kernelReads: 0 };
 }

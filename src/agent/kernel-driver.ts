@@ -13,14 +13,16 @@ import type {
   ServiceMatch,
 } from '../ipvs/dataplane.ts';
 import { describeOp } from '../ipvs/describe.ts';
+import type { DriftKind } from '../model/drift-kinds.ts';
 import type { Counters } from './counters.ts';
+import { DriftWatch } from './drift-watch.ts';
+import type { Comparison, Repair } from './drift-watch.ts';
 import type { DesiredAgent } from './policy/desired-state.ts';
 import type { Effective } from './policy/effective-state.ts';
 import type { JournalFile } from './journal-file.ts';
 import { emptyJournal } from './policy/journal.ts';
 import type { Journal, LeavingEntry } from './policy/journal.ts';
 import { applyAddressOps, applyToState, withActivity } from './policy/kernel-state.ts';
-import { drift } from './policy/drift.ts';
 import { planAddresses } from './policy/plan-addresses.ts';
 import { plan } from './policy/plan.ts';
 import { watched } from './policy/watched.ts';
@@ -43,6 +45,9 @@ export interface KernelReport {
   readonly lastOps: number;
   /** What failed in the last pass; empty = everything that should be in force is. */
   readonly failures: readonly string[];
+  /** What others had changed, the last ones. */
+  readonly repairs: readonly Repair[];
+  readonly repairCounts: ReadonlyMap<DriftKind, number>;
 }
 
 /** The two ports to the host, opened together: a dry run leaves the interfaces alone as well. */
@@ -86,6 +91,7 @@ export class KernelDriver {
   /** Wall-clock milliseconds at which the connections of what leaves were counted. */
   #activityAt: number | null = null;
   #watchedAtMonotonic = -Infinity;
+  readonly #drift: DriftWatch;
   /** The adapter takes one call at a time, and readings of counters come between the passes. */
   readonly #turns = new Turns();
   #previous: Effective | null = null;
@@ -94,6 +100,7 @@ export class KernelDriver {
 
   constructor(deps: KernelDriverDeps) {
     this.#deps = deps;
+    this.#drift = new DriftWatch(deps);
     this.#report = {
       adapter: 'none',
       picture: null,
@@ -103,15 +110,23 @@ export class KernelDriver {
       lastApply: null,
       lastOps: 0,
       failures: [],
+      repairs: [],
+      repairCounts: this.#drift.counts(),
     };
   }
 
   report(): KernelReport {
-    return { ...this.#report, picture: this.#picture };
+    const drifted = { repairs: this.#drift.recent(), repairCounts: this.#drift.counts() };
+    return { ...this.#report, ...drifted, picture: this.#picture };
   }
 
   picture(): Picture | null {
     return this.#picture;
+  }
+
+  /** What the last reading of everything found. */
+  comparison(): Comparison {
+    return this.#drift.last();
   }
 
   /** Milliseconds after the last pass until the plan changes by itself, null = never. */
@@ -160,8 +175,9 @@ export class KernelDriver {
     if (!services.ok) return this.#unreadable(services.error);
     const addresses = await interfaces.read();
     if (!addresses.ok) return this.#unreadable(addresses.error);
-    if (this.#picture !== null) this.#noteDrift(drift(this.#picture.services, services.value, this.#journal.services));
-    this.#picture = { services: services.value, addresses: addresses.value };
+    const picture: Picture = { services: services.value, addresses: addresses.value };
+    this.#drift.compare(this.#picture, picture, this.#journal);
+    this.#picture = picture;
     this.#readAtMonotonic = clock.monotonic();
     this.#watchedAtMonotonic = this.#readAtMonotonic;
     this.#activityAt = clock.now();
@@ -300,13 +316,6 @@ export class KernelDriver {
     return true;
   }
 
-  #noteDrift(found: readonly string[]): void {
-    if (found.length === 0) return;
-    this.#deps.counters.repairs += found.length;
-    const fields = { differences: found.length, first: found.slice(0, SPELLED_OUT) };
-    this.#deps.log.warn(fields, 'somebody else changed our part of the kernel: mending it');
-  }
-
   async #applyServices(dataplane: Dataplane, ops: readonly DataplaneOp[], failures: string[]): Promise<void> {
     if (ops.length === 0) return;
     const report = await this.#turns.run(() => dataplane.apply(ops));
@@ -334,6 +343,7 @@ export class KernelDriver {
     const why = describeError(error);
     if (this.#report.failures[0] !== why) this.#deps.log.error({ error: why }, 'the kernel cannot be read');
     this.#picture = null;
+    this.#drift.lose();
     this.#report = { ...this.#report, failures: [why] };
     return false;
   }

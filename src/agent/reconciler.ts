@@ -2,12 +2,15 @@ import type { Route } from '../bgp/port.ts';
 import type { CheckRunner, Verdict } from '../checks/port.ts';
 import { Backoff } from '../core/backoff.ts';
 import { Coalescer } from '../core/coalescer.ts';
-import { describeError } from '../core/errors.ts';
+import { asCodedError, CodedError, describeError } from '../core/errors.ts';
 import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
+import { err, ok } from '../core/result.ts';
+import type { Result } from '../core/result.ts';
 import { bgpSettings } from './policy/bgp-settings.ts';
 import type { BgpSurroundings } from './policy/bgp-settings.ts';
 import type { Counters } from './counters.ts';
 import type { Desired } from './policy/desired-state.ts';
+import type { Difference } from './policy/drift.ts';
 import { effectiveState } from './policy/effective.ts';
 import type { Effective } from './policy/effective-state.ts';
 import type { SavedHealth } from './health-file.ts';
@@ -29,6 +32,19 @@ export interface PassView {
   readonly vips: ReadonlyMap<string, VipAdvertisement>;
   /** Nothing that should be in force is missing. */
   readonly complete: boolean;
+}
+
+/** What a verification on demand came to. */
+export interface Verification {
+  readonly compared: boolean;
+  /** What somebody else had changed in what is ours. */
+  readonly differences: readonly Difference[];
+  /** Operations that were carried out to mend it, and whatever else was due. */
+  readonly operations: number;
+  /** What failed; empty = everything that should be in force is. */
+  readonly failures: readonly string[];
+  /** Services in the kernel that are not ours. */
+  readonly foreign: number;
 }
 
 interface ReconcilerDeps {
@@ -70,6 +86,7 @@ export class Reconciler {
   #firstPassAt: number | null = null;
   #endOfRibReleased = false;
   #failure: string | null = null;
+  #verifying: ((outcome: Result<Verification, CodedError>) => void)[] = [];
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
@@ -80,6 +97,7 @@ export class Reconciler {
       () => this.#pass(),
       (error) => {
         this.#failure = describeError(error);
+        this.#answer(() => err(asCodedError(error)));
         deps.log.error({ error: this.#failure }, 'a reconciler pass failed');
         this.#wakeIn(this.#backoff.next());
         this.#tell();
@@ -89,6 +107,15 @@ export class Reconciler {
   }
 
   readonly poke = (): void => this.#loop.poke();
+
+  /** Reads the kernel now, compares it, and mends what is not as it should be; those who ask at once share a reading. */
+  verify(): Promise<Result<Verification, CodedError>> {
+    if (this.#stopped) return Promise.resolve(err(stopping()));
+    return new Promise((resolve) => {
+      this.#verifying.push(resolve);
+      this.#loop.poke();
+    });
+  }
 
   /** Poked after every pass. */
   onPass(poke: () => void): Unsubscribe {
@@ -116,17 +143,25 @@ export class Reconciler {
     this.#unsubscribe();
     this.#wake?.();
     await this.#loop.stop();
+    this.#answer(() => err(stopping()));
   }
 
   async #pass(): Promise<void> {
     const { counters, kernel, checks } = this.#deps;
     const desired = this.#deps.accepted();
-    if (desired === null) return;
+    if (desired === null) {
+      this.#answer(() => err(new CodedError('NOTHING_IN_FORCE', 'there is no configuration in force yet')));
+      return;
+    }
+    // Whoever asks from now on is answered by the next pass.
+    const asked = this.#verifying.length;
+    const operations = counters.operations;
     counters.passes++;
     this.#firstPassAt ??= this.#deps.clock.monotonic();
     const prepared = await this.#follow(desired);
     const settled = checks.settled();
-    await kernel.refresh(desired.agent.verifyIntervalMs);
+    const readable = await kernel.refresh(asked > 0 ? 0 : desired.agent.verifyIntervalMs);
+    const comparison = kernel.comparison();
     await kernel.watch();
     const effective = this.#decide(prepared);
     const complete = await this.#carryOut(desired, effective);
@@ -135,6 +170,15 @@ export class Reconciler {
     if (complete) this.#backoff.reset();
     this.#wakeIn(this.#nextWake(desired, effective, complete));
     this.#tell();
+    if (asked === 0) return;
+    const { failures, foreign } = kernel.report();
+    const found = readable ? comparison : { compared: false, differences: [] };
+    const done = { ...found, operations: counters.operations - operations, failures, foreign: foreign.length };
+    this.#answer(() => ok(done), asked);
+  }
+
+  #answer(outcome: () => Result<Verification, CodedError>, count = this.#verifying.length): void {
+    for (const resolve of this.#verifying.splice(0, count)) resolve(outcome());
   }
 
   #tell(): void {
@@ -211,6 +255,10 @@ export class Reconciler {
     this.#wake?.();
     if (!this.#stopped) this.#wake = this.#deps.clock.after(ms, this.#loop.poke);
   }
+}
+
+function stopping(): CodedError {
+  return new CodedError('NOTHING_IN_FORCE', 'the agent is stopping');
 }
 
 /** What would be announced, less what is not: nothing new is, while nobody knows what the kernel holds. */

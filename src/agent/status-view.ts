@@ -293,7 +293,9 @@ function kernelView({ kernel, counters }: StatusInput): KernelView {
     lastApply: timeOrNull(kernel.lastApply),
     lastOps: kernel.lastOps,
     opsTotal: counters.operations,
-    repairsTotal: counters.repairs,
+    repairsTotal: [...kernel.repairCounts.values()].reduce((sum, count) => sum + count, 0),
+    repairsByKind: Object.fromEntries(kernel.repairCounts),
+    repairs: kernel.repairs.map(({ at, kind, text }) => ({ at: time(at), kind, found: text })),
     failures: [...kernel.failures],
   };
 }

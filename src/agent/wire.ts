@@ -19,6 +19,7 @@ import type { LoadedBootstrap } from './bootstrap-file.ts';
 import { automaticRouterId } from './router-id.ts';
 import { resolveSecret } from './secrets.ts';
 import { sessionTimeoutMs, storeSettings } from './store-settings.ts';
+import { verificationView } from './verification-view.ts';
 
 export interface WiredAgent {
   readonly agent: Agent;
@@ -62,6 +63,10 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
   );
   const api = createApi({
     status: () => agent.status(),
+    verify: async () => {
+      const found = await agent.verify();
+      return found.ok ? ok(verificationView(found.value)) : found;
+    },
     log: log.child({ part: 'api' }),
     metrics: new MetricsRegistry(() => agent.counters),
     listen: bootstrap.api.listen === null ? null : parseListen(bootstrap.api.listen),

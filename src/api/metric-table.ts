@@ -254,11 +254,14 @@ export const METRICS: readonly MetricDefinition[] = [
     help: 'Operations carried out in the kernel.',
     value: ({ kernel }) => kernel.opsTotal,
   }),
-  single('counter', {
+  {
     name: 'vipkeeper_kernel_repairs_total',
-    help: 'Differences that a verification found in the kernel and mended.',
-    value: ({ kernel }) => kernel.repairsTotal,
-  }),
+    help: 'Differences that a verification found in the kernel and mended, by kind.',
+    type: 'counter',
+    labels: ['kind'],
+    samples: ({ status }) =>
+      Object.entries(status.kernel.repairsByKind).map(([kind, value]) => ({ labels: { kind }, value })),
+  },
   counted('vipkeeper_kernel_refusals_total', 'Operations that the kernel refused.', 'refusals'),
   counted('vipkeeper_kernel_reads_total', 'How often the whole state of the kernel was read.', 'kernelReads'),
   counted('vipkeeper_reconcile_passes_total', 'Passes of the reconciler.', 'passes'),

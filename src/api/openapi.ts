@@ -14,10 +14,12 @@ export function openApiDocument(routes: readonly Route[], version: string) {
     info: {
       title: 'vipkeeper',
       version,
-      description: 'What one agent knows and does. Reading only; operators write to the store.',
+      description: 'What one agent knows and does. Operators write to the store, not here.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    paths: Object.fromEntries(routes.map((route) => [templateOf(route.path), { get: operation(route) }])),
+    paths: Object.fromEntries(
+      routes.map((route) => [templateOf(route.path), { [route.method === 'POST' ? 'post' : 'get']: operation(route) }]),
+    ),
     components: {
       schemas: Object.fromEntries(
         Object.entries(NAMED_SCHEMAS).map(([name, schema]) => [name, plainSchema(schema, (node) => names.get(node))]),

@@ -1,17 +1,25 @@
 import type { Static, TSchema } from 'typebox';
+import type { CodedError } from '../core/errors.ts';
+import type { Result } from '../core/result.ts';
 import type { ServiceView } from '../model/status.ts';
 import { StatusView, ServiceView as ServiceViewSchema } from '../model/status.ts';
+import type { VerificationView } from '../model/verification.ts';
 import type { MetricsRegistry } from './metrics.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
+import { VERIFY_ROUTE } from './verify-route.ts';
 import type { ApiErrorCode } from './schemas.ts';
 import { Alive, OpenApiDocument, PeerList, ProblemList, Readiness, ServiceList } from './schemas.ts';
+
+/** Reads and mends the kernel at once, and says what was found. */
+export type Verify = () => Promise<Result<VerificationView, CodedError>>;
 
 /** What a route may look at. */
 export interface RouteContext {
   readonly status: () => StatusView;
   readonly metrics: MetricsRegistry;
   readonly version: string;
+  readonly verify: Verify;
   readonly params: Readonly<Record<string, string>>;
 }
 
@@ -31,6 +39,8 @@ export interface ReplyDescription {
 export interface Route {
   /** With parameters in the form of fastify: '/v1/services/:name'. */
   readonly path: string;
+  /** Absent = GET (and HEAD). */
+  readonly method?: 'POST';
   readonly summary: string;
   /** By status code, errors that every route may give not counted. */
   readonly replies: Readonly<Record<string, ReplyDescription>>;
@@ -142,6 +152,7 @@ export const ROUTES: readonly Route[] = [
     replies: { 200: 'All peers.' },
     answer: ({ status }) => ({ body: { peers: status().peers } }),
   }),
+  VERIFY_ROUTE,
   jsonRoute({
     path: '/v1/openapi.json',
     summary: 'This API as an OpenAPI 3.1 document.',

@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import { HoldView, PeerView, ProblemView, RealView, ServiceView, StatusView, VipView } from '../model/status.ts';
+import { VerificationView } from '../model/verification.ts';
 
 /** A schema as plain JSON, for tools that know nothing of the library it was written with. */
 export type JsonSchema = Record<string, unknown>;
@@ -8,8 +9,9 @@ export type JsonSchema = Record<string, unknown>;
 export const API_ERROR_CODES = {
   BAD_REQUEST: 'The request is not HTTP that can be understood.',
   NOT_FOUND: 'There is no such route, or no such service; the message says which there are.',
-  METHOD_NOT_ALLOWED: 'The API only reads: GET and HEAD.',
+  METHOD_NOT_ALLOWED: 'The route does not take that method; the header Allow says which it takes.',
   REQUEST_TOO_LARGE: 'The request is larger than a request to read can be.',
+  UNAVAILABLE: 'What was asked for cannot be done now; the message says why.',
   INTERNAL: 'A defect in vipkeeper itself; the log of the agent has the details.',
 } as const;
 export type ApiErrorCode = keyof typeof API_ERROR_CODES;
@@ -84,6 +86,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   RealView,
   ServiceView,
   StatusView,
+  VerificationView,
   VipView,
 };
 

@@ -3,12 +3,13 @@ import { fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError, describeError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import { err } from '../core/result.ts';
 import { systemClock } from '../core/system-clock.ts';
 import type { StatusView } from '../model/status.ts';
 import type { ListenAddress } from './listen.ts';
 import type { MetricsRegistry } from './metrics.ts';
 import { templateOf } from './openapi.ts';
-import type { Reply, Route } from './routes.ts';
+import type { Reply, Route, Verify } from './routes.ts';
 import { ROUTES } from './routes.ts';
 import type { ApiErrorCode, ErrorReply } from './schemas.ts';
 import { ErrorReply as ErrorReplySchema, plainSchema } from './schemas.ts';
@@ -16,6 +17,8 @@ import { ErrorReply as ErrorReplySchema, plainSchema } from './schemas.ts';
 export interface ApiDeps {
   /** The read model as of now; called once for each request. */
   readonly status: () => StatusView;
+  /** Absent = nothing can be verified. */
+  readonly verify?: Verify;
   readonly log: Log;
   readonly metrics: MetricsRegistry;
   /** null = the API is off. */
@@ -100,17 +103,24 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
   return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, { status, metrics, version }: ApiDeps): void {
+function addRoute(
+  app: FastifyInstance,
+  route: Route,
+  { status, metrics, version, verify = cannotVerify }: ApiDeps,
+): void {
   app.route<{ Params: Record<string, string> }>({
-    method: 'GET',
+    method: route.method ?? 'GET',
     url: route.path,
     schema: { response: responseSchemas(route) },
     handler: async (request, reply) => {
-      const answer = await route.answer({ status, metrics, version, params: request.params });
+      const answer = await route.answer({ status, metrics, version, verify, params: request.params });
       return send(reply, answer);
     },
   });
 }
+
+const cannotVerify: Verify = () =>
+  Promise.resolve(err(new CodedError('NOTHING_IN_FORCE', 'there is no agent behind this API')));
 
 /** For fastify's serializer: a field that no schema names is never sent. */
 function responseSchemas({ replies }: Route): Record<string, unknown> {
@@ -151,9 +161,12 @@ function statusCodeOf(error: unknown): number {
 }
 
 function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    void reply.header('allow', 'GET, HEAD');
-    return sendError(reply, 405, 'METHOD_NOT_ALLOWED', 'the API only reads; operators write to the store');
+  const path = request.url.replace(/\?.*$/, '');
+  const posts = ROUTES.some((route) => route.method === 'POST' && route.path === path);
+  if (posts || (request.method !== 'GET' && request.method !== 'HEAD')) {
+    const allowed = posts ? 'POST' : 'GET, HEAD';
+    void reply.header('allow', allowed);
+    return sendError(reply, 405, 'METHOD_NOT_ALLOWED', `this takes ${allowed} only; operators write to the store`);
   }
   const known = ROUTES.map(({ path }) => templateOf(path)).join(', ');
   return sendError(reply, 404, 'NOT_FOUND', `there is no such route; the routes are ${known}`);

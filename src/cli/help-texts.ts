@@ -114,6 +114,9 @@ export const SIGNALS = `Signals:
   SIGTERM, SIGINT  stop: withdraw the routes, tell the peers (Cease), keep the kernel table (not with --flush)
   SIGUSR2          leave for a restart: peers keep the routes (BGP graceful restart), nothing is withdrawn`;
 
+export const VERIFY_NOTE = `The agent does the same by itself every "verifyInterval". What somebody else changed in its services, reals and
+VIP addresses is printed and changed back; services that are not its own are left alone.`;
+
 export const RESTART_NOTE = `The agent is found by the lock in its state directory and gets SIGUSR2. Peers keep its routes for the time of
 "bgp.gracefulRestart", the kernel keeps forwarding, and the agent that comes up next adopts both. This command does
 not start it: the service manager does (see packaging/vipkeeper.service).`;

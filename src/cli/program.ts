@@ -4,6 +4,8 @@ import { getRecord, listRecords } from './commands/read-records.ts';
 import { restartAgent } from './commands/restart-agent.ts';
 import type { StatusOptions } from './commands/show-status.ts';
 import { showStatus } from './commands/show-status.ts';
+import type { VerifyOptions } from './commands/verify-kernel.ts';
+import { verifyKernel } from './commands/verify-kernel.ts';
 import type { RemoveOptions, SetOptions } from './commands/write-records.ts';
 import { removeRecord, setRecord } from './commands/write-records.ts';
 import { addConfigurationCommands } from './configuration-commands.ts';
@@ -67,6 +69,14 @@ function addAgentCommands(program: Command, context: CliContext, done: (exitCode
     .option('--json', 'the whole read model, as /v1/status gives it')
     .addHelpText('after', `\n${help.exampleText(help.STATUS_EXAMPLES)}`)
     .action((options: StatusOptions) => showStatus(context, options));
+  program
+    .command('verify')
+    .description('have the running agent compare the kernel with what should be in force, and mend it, now')
+    .addOption(bootstrapOption(context))
+    .option('--api <URL>', 'ask the agent at this address, not the one that the bootstrap file names', parseApiUrl)
+    .option('--json', 'the answer of /v1/verify')
+    .addHelpText('after', `\n${help.VERIFY_NOTE}`)
+    .action((options: VerifyOptions) => verifyKernel(context, options));
   program
     .command('restart')
     .description('let the running agent leave so that it can be started again; traffic and routes stay')

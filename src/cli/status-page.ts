@@ -16,6 +16,7 @@ export function statusPage(status: StatusView): string {
     services(status),
     peers(status),
     failures(status),
+    repairs(status),
   ];
   return sections.filter((section) => section !== '').join('\n');
 }
@@ -195,6 +196,15 @@ function peers({ peers: all, now }: StatusView): string {
 
 function failures({ kernel }: StatusView): string {
   return kernel.failures.length === 0 ? '' : section('REFUSED BY THE KERNEL', kernel.failures);
+}
+
+/** How many of the last repairs people are shown. */
+const SHOWN_REPAIRS = 5;
+
+function repairs({ kernel, now }: StatusView): string {
+  if (kernel.repairs.length === 0) return '';
+  const lines = kernel.repairs.slice(-SHOWN_REPAIRS).map(({ at, found }) => `${span(at, now)} ago: ${found}`);
+  return section(`CHANGED BY SOMEBODY ELSE, AND CHANGED BACK (${kernel.repairsTotal})`, lines);
 }
 
 function section(title: string, lines: readonly string[]): string {

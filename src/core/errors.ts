@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   CHECK_NOT_RUN: 'A health check could not be carried out; this says nothing about the real.',
   BGP_CONFIG: 'The BGP settings cannot be used.',
   WORKER_DIED: 'A worker thread ended without being asked to.',
+  NOTHING_IN_FORCE: 'There is no configuration in force (yet, or any more), so there is nothing to do.',
   API_LISTEN: 'The API could not listen on its address.',
   INTERNAL: 'A defect in vipkeeper itself.',
 } as const;

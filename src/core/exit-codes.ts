@@ -52,6 +52,7 @@ function exitNameOf(code: ErrorCode): ExitName {
     case 'NFT_FAILED':
     case 'CHECK_NOT_RUN':
     case 'WORKER_DIED':
+    case 'NOTHING_IN_FORCE':
     case 'INTERNAL':
       return 'failure';
     default:

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
+import { DRIFT_KINDS } from './drift-kinds.ts';
 
 /*
  * The read model: everything that the API and the command line show. Declared once; the API's response schemas, the
@@ -138,6 +139,12 @@ export const KernelView = Type.Object({
   lastOps: Type.Integer({ description: 'Operations of the last plan that was not empty.' }),
   opsTotal: Type.Integer({ description: 'Operations carried out since the start.' }),
   repairsTotal: Type.Integer({ description: 'Differences that a verification found and mended.' }),
+  repairsByKind: Type.Record(Type.String(), Type.Integer(), {
+    description: `The same by kind: ${DRIFT_KINDS.join(', ')}.`,
+  }),
+  repairs: Type.Array(Type.Object({ at: Time, kind: Type.String(), found: Type.String() }), {
+    description: 'The last of them, at most 50, oldest first.',
+  }),
   failures: Type.Array(Type.String(), { description: 'What the kernel refused in the last pass.' }),
 });
 export type KernelView = Static<typeof KernelView>;

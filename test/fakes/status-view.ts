@@ -134,6 +134,10 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
       lastOps: 3,
       opsTotal: 17,
       repairsTotal: 1,
+      repairsByKind: { 'service-gone': 1, 'real-edited': 0 },
+      repairs: [
+        { at: '2026-01-01T01:01:30.000Z', kind: 'service-gone', found: 'service tcp 203.0.113.10:443 is gone' },
+      ],
       failures: [],
     },
     ...changes,

@@ -292,7 +292,11 @@ describe('drift', () => {
     bench.clock.advance(60_000);
     await bench.pass();
     expect(bench.host.take()).toEqual([`add ${WEB}`, `add ${WEB} 10.0.0.1|80 10`, `add ${WEB} 10.0.0.2|80 10`]);
-    expect(bench.counters.repairs).toBe(1);
+    const { repairs, repairCounts } = bench.driver.report();
+    const found = { kind: 'service-gone', text: 'service tcp 192.0.2.10:80 is gone' };
+    expect(repairs).toEqual([{ ...found, at: bench.clock.now() }]);
+    expect(Object.fromEntries(repairCounts)).toMatchObject({ 'service-gone': 1, 'real-gone': 0 });
+    expect(bench.driver.comparison()).toEqual({ compared: true, differences: [found] });
     expect(bench.log.about('somebody else changed')).toHaveLength(1);
   });
 
@@ -304,6 +308,8 @@ describe('drift', () => {
     bench.host.take();
     await bench.pass();
     expect(bench.host.take()).toEqual(['add address lo 192.0.2.10']);
+    const text = 'address 192.0.2.10 on lo is gone';
+    expect(bench.driver.report().repairs).toMatchObject([{ kind: 'address-gone', text }]);
   });
 });
 

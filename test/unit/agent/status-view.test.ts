@@ -61,6 +61,11 @@ const REPORT: KernelReport = {
   lastApply: null,
   lastOps: 0,
   failures: [],
+  repairs: [{ at: NOW - 2_000, kind: 'real-gone', text: 'real 10.0.0.1:80 is gone' }],
+  repairCounts: new Map([
+    ['real-gone', 1],
+    ['real-edited', 1],
+  ]),
 };
 
 function pass(): PassView {
@@ -87,7 +92,7 @@ function status(changes: Partial<StatusInput> = {}) {
     kernel: REPORT,
     peers: [],
     routeFailures: [],
-    counters: { ...newCounters(), operations: 17, repairs: 2 },
+    counters: { ...newCounters(), operations: 17 },
     ...changes,
   });
 }
@@ -184,6 +189,8 @@ describe('what is shown', () => {
       foreignServices: ['tcp 192.0.2.99:25'],
       opsTotal: 17,
       repairsTotal: 2,
+      repairsByKind: { 'real-gone': 1, 'real-edited': 1 },
+      repairs: [{ kind: 'real-gone', found: 'real 10.0.0.1:80 is gone' }],
       lastRead: '2026-01-01T00:59:59.000Z',
       lastApply: null,
     });

@@ -56,7 +56,6 @@ describe('the metrics of the read model', () => {
       vipkeeper_kernel_foreign_services: 1,
       vipkeeper_kernel_leaving: 1,
       vipkeeper_kernel_ops_total: 17,
-      vipkeeper_kernel_repairs_total: 1,
       vipkeeper_reconcile_passes_total: 9,
       vipkeeper_kernel_refusals_total: 1,
       vipkeeper_kernel_reads_total: 4,

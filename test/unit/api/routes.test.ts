@@ -103,7 +103,7 @@ describe('errors', () => {
   });
 
   it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const)(
-    'refuse %s, because the API only reads',
+    'refuse %s where there is only to read',
     async (method) => {
       const reply = await appWith(() => statusView()).inject({ method, url: '/v1/status' });
       expect(reply.statusCode).toBe(405);

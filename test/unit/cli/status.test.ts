@@ -67,6 +67,9 @@ SERVICE web-https on web, wlc: quorum held (1 of 2 reals up, 1 wanted)
 
 PEER  ADDRESS      AS  STATE          FOR  ANNOUNCED  FLAPS  LAST ERROR
 tor1  10.1.0.1  65000  established  1h 1m          2      3  -
+
+CHANGED BY SOMEBODY ELSE, AND CHANGED BACK (1)
+  33s ago: service tcp 203.0.113.10:443 is gone
 `);
   });
 
@@ -101,7 +104,8 @@ tor1  10.1.0.1  65000  established  1h 1m          2      3  -
     const { configuration } = statusView();
     const nothing = { ...configuration, acceptedRevision: null, seenRevision: null, position: null, ageSeconds: null };
     const empty = { problems: [], holds: [], drains: [], vips: [], services: [], peers: [] };
-    const page = statusPage(statusView({ ...empty, configuration: nothing }));
+    const kernel = { ...statusView().kernel, repairs: [] };
+    const page = statusPage(statusView({ ...empty, kernel, configuration: nothing }));
     expect(page.split('\n')).toHaveLength(6);
     expect(page).toContain('config  none yet');
   });
@@ -206,7 +210,7 @@ describe('status', () => {
 
   it.each([
     ['<html>', 200, 'does not answer with JSON'],
-    ['{"hello": 1}', 200, 'does not answer with a status'],
+    ['{"hello": 1}', 200, 'does not answer with what this version understands'],
     ['{"error":{"code":"INTERNAL","message":"oh"}}', 500, 'answers 500'],
   ])('does not take %s with %d for a status', async (body, code, message) => {
     const outcome = await harness().run('status', '--api', await startServer(body, code));
