@@ -117,7 +117,7 @@ describe('a preview', () => {
     expect(hold).toMatchObject({
       revision,
       lostCount: 6,
-      why: expect.stringContaining('6 reals would be lost') as string,
+      why: expect.stringContaining('6 of 13 reals would be lost') as string,
     });
     expect(effect.services).toMatchObject([{ destinations: { added: 1, edited: 0, deleted: 0 }, leaving: [] }]);
     expect(ifApproved?.services).toMatchObject([{ destinations: { added: 1, edited: 0, deleted: 6 } }]);
