@@ -82,6 +82,33 @@ export function describePublishing(fixture: ContractFixture): void {
       expect(await fixture.store().outsider.get(path)).toBe('{"from":"second"}');
     });
 
+    test('a record that somebody deletes is written again soon, without being asked for', async () => {
+      const source = await fixture.connect();
+      const wanted = new Map([
+        [path, bytes('{"n":1}')],
+        ['state/agents/lb1', bytes('{"a":1}')],
+      ]);
+      await value(source.publish(wanted));
+      const soon = { timeoutMs: 4_000 };
+      for (let round = 0; round < 2; round++) {
+        await fixture.store().outsider.remove(path);
+        await eventually(
+          'it is there again',
+          async () => (await fixture.store().outsider.get(path)) === '{"n":1}',
+          soon,
+        );
+        expect((await value(source.owner(path)))?.session).toBe(session(source));
+      }
+      await fixture.store().outsider.removeTree('state/health');
+      await eventually('with its folders', async () => (await fixture.store().outsider.get(path)) === '{"n":1}', soon);
+      // What we take away ourselves stays away, and what we write afterwards is watched as well.
+      await value(source.publish(new Map()));
+      expect(await fixture.store().outsider.get(path)).toBeNull();
+      await value(source.publish(wanted));
+      await fixture.store().outsider.remove(path);
+      await eventually('again', async () => (await fixture.store().outsider.get(path)) !== null, soon);
+    });
+
     test('two strangers who want one record at the same moment never both get it', async () => {
       const [first, second] = await Promise.all([fixture.connect(), fixture.connect()]);
       for (let round = 0; round < 10; round++) {

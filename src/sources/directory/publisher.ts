@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import type { CodedError } from '../../core/errors.ts';
@@ -54,6 +54,18 @@ export class Publisher {
     } catch (error) {
       return err(fileError(error, `publishing in ${root}`));
     }
+  }
+
+  /** Looks whether somebody deleted a file of ours. @returns true when it is time to run again */
+  async missesSome(): Promise<boolean> {
+    const { root } = this.#deps;
+    const written = [...this.#written.keys()];
+    await inParallel(written, async (path) => {
+      const place = locate(root, path);
+      const file = place.ok ? await stat(`${place.value}${RECORD_SUFFIX}`).catch(() => null) : null;
+      if (file === null) this.#written.delete(path);
+    });
+    return this.#written.size < written.length;
   }
 
   async #reconcile(ourId: string, wanted: WantedRecords): Promise<PublishReport> {

@@ -210,9 +210,14 @@ export class DirectorySource implements Source {
   }
 
   #tend(): void {
-    this.#tending = this.#session.tend().then(() => {
+    this.#tending = this.#tendOnce().then(() => {
       this.#after('tend', this.#tendEveryMs, () => this.#tend());
     });
+  }
+
+  async #tendOnce(): Promise<void> {
+    await this.#session.tend();
+    if (await this.#publisher.missesSome()) this.#queue.resume();
   }
 
   /** One timer of each name: arming it again puts it off. */

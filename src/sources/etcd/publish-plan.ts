@@ -11,7 +11,7 @@ export interface PublishOp {
 export type Held = ReadonlyMap<string, Uint8Array | null>;
 
 /** etcd takes 128 operations a transaction (--max-txn-ops) and 1.5 MiB a request (--max-request-bytes). */
-const BATCH_OPS = 100;
+export const BATCH_OPS = 100;
 const BATCH_BYTES = 1024 * 1024;
 /** What a key, a compare and the framing add to a record's bytes, generously. */
 const OP_OVERHEAD_BYTES = 512;

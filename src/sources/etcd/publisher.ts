@@ -7,8 +7,9 @@ import type { PublishReport } from '../source.ts';
 import type { Keys } from './keys.ts';
 import { sessionOf } from './lease.ts';
 import type { Connection } from './session.ts';
-import { MAX_RECORD_BYTES, batches, judge, planOps } from './publish-plan.ts';
+import { BATCH_OPS, MAX_RECORD_BYTES, batches, judge, planOps } from './publish-plan.ts';
 import type { PublishOp } from './publish-plan.ts';
+import { RecordWatch } from './record-watch.ts';
 
 /** Transactions under way at once: enough to hide the way there and back, too few to bury the leader. */
 const PARALLEL = 4;
@@ -21,6 +22,14 @@ const MAX_ADOPTED = 100;
 export interface PublisherDeps {
   readonly connection: () => Result<Connection, CodedError>;
   readonly report: (connection: Connection, error: CodedError) => void;
+  /** Somebody deleted a record of ours: it is time to run again. */
+  readonly onDeleted: () => void;
+}
+
+/** A connection over which we have looked at what we hold, and the watch that tells of what is deleted since. */
+interface Watched {
+  readonly connection: Connection;
+  readonly watch: RecordWatch;
 }
 
 interface Tally {
@@ -36,6 +45,7 @@ export class Publisher {
   readonly #adopted = new Set<string>();
   #held = new Map<string, Uint8Array | null>();
   #heldUnder = '';
+  #watched: Watched | null = null;
 
   constructor(keys: Keys, deps: PublisherDeps) {
     this.#keys = keys;
@@ -61,6 +71,13 @@ export class Publisher {
       this.#held = new Map();
       this.#heldUnder = connection.lease.id;
     }
+    if (this.#watched?.connection !== connection) {
+      const looked = await this.#lookAgain(connection);
+      if (!looked.ok) {
+        this.#deps.report(connection, looked.error);
+        return looked;
+      }
+    }
     const tally: Tally = { written: 0, deleted: 0, refused: new Map() };
     const wanted = new Map<string, Uint8Array>();
     let tooLarge: string | null = null;
@@ -85,6 +102,34 @@ export class Publisher {
       return err(new CodedError('STORE_TOO_LARGE', `${tooLarge}: more than ${MAX_RECORD_BYTES} bytes`));
     }
     return ok(tally);
+  }
+
+  /** What was done to our records while we were away nobody tells us. */
+  async #lookAgain(connection: Connection): Promise<Result<void, CodedError>> {
+    const lease = connection.lease.id;
+    const paths = [...this.#held.keys()];
+    const watch = new RecordWatch(connection.link, this.#keys, {
+      onDeleted: (path) => {
+        // What we deleted ourselves we do not hold any more.
+        if (this.#watched?.watch === watch && this.#held.delete(path)) this.#deps.onDeleted();
+      },
+      onEnd: (error) => this.#deps.report(connection, error),
+    });
+    for (let at = 0; at < paths.length; at += BATCH_OPS) {
+      const batch = paths.slice(at, at + BATCH_OPS).map((path) => ({ path, key: this.#keys.key(path) }));
+      const reply = await connection.link.txn({
+        compare: batch.map(({ key }) => ({ key, target: 'Lease', result: 'Equal', lease })),
+        failure: batch.map(({ key }) => ({ request_range: { key, keys_only: true } })),
+      });
+      if (!reply.ok) return reply;
+      const { succeeded, responses, header } = reply.value;
+      for (const [index, { path }] of batch.entries()) {
+        if (succeeded || responses[index]?.response_range.kvs[0]?.lease === lease) watch.follow(path, header.revision);
+        else this.#held.delete(path);
+      }
+    }
+    this.#watched = { connection, watch };
+    return ok(undefined);
   }
 
   /** Resolves to the operations that must be tried again. */
@@ -122,7 +167,9 @@ export class Publisher {
     });
     if (!reply.ok) return reply;
     if (reply.value.succeeded) {
+      const watch = this.#watched?.connection === connection ? this.#watched.watch : null;
       for (const op of batch) {
+        watch?.follow(op.path, op.bytes === null ? null : reply.value.header.revision);
         if (op.bytes === null) {
           this.#held.delete(op.path);
           tally.deleted += 1;

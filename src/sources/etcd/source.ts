@@ -1,5 +1,5 @@
 import type { CodedError } from '../../core/errors.ts';
-import type { Clock, Log, Random, Unsubscribe } from '../../core/ports.ts';
+import type { Cancel, Clock, Log, Random, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import { Listeners } from '../listeners.ts';
@@ -12,6 +12,9 @@ import { readBelow } from './reader.ts';
 import { EtcdSession } from './session.ts';
 import type { Connection } from './session.ts';
 import type { EtcdSettings } from './settings.ts';
+
+/** Whoever deletes our records in a loop shall not make us write in one. */
+const REWRITE_AFTER_MS = 200;
 
 export interface EtcdSourceDeps {
   readonly clock: Clock;
@@ -28,6 +31,7 @@ export interface EtcdSourceDeps {
 export class EtcdSource implements Source {
   readonly name = 'etcd';
   readonly #keys: Keys;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #changes: Listeners;
   readonly #states: Listeners;
@@ -35,10 +39,12 @@ export class EtcdSource implements Source {
   readonly #publisher: Publisher;
   readonly #queue: PublishQueue;
   #lastRevision = 0n;
+  #rewriting: Cancel | null = null;
 
   constructor(settings: EtcdSettings, deps: EtcdSourceDeps) {
     const log = deps.log.child({ source: 'etcd' });
     const onError = (error: unknown): void => log.error({ error }, 'a listener failed');
+    this.#clock = deps.clock;
     this.#log = log;
     this.#keys = new Keys(settings.root);
     this.#changes = new Listeners(onError);
@@ -56,6 +62,7 @@ export class EtcdSource implements Source {
     this.#publisher = new Publisher(this.#keys, {
       connection: () => this.#session.connection(),
       report: (connection, error) => this.#session.report(connection, error),
+      onDeleted: () => this.#rewriteSoon(),
     });
     this.#queue = new PublishQueue((wanted) => this.#publisher.run(wanted), log);
   }
@@ -115,7 +122,15 @@ export class EtcdSource implements Source {
   }
 
   close(options: { readonly keepEphemeral: boolean }): Promise<void> {
+    this.#rewriting?.();
     return this.#session.close({ keepLease: options.keepEphemeral });
+  }
+
+  #rewriteSoon(): void {
+    this.#rewriting ??= this.#clock.after(REWRITE_AFTER_MS, () => {
+      this.#rewriting = null;
+      this.#queue.resume();
+    });
   }
 
   async #over<T>(connection: Connection, request: Promise<Result<T, CodedError>>): Promise<Result<T, CodedError>> {

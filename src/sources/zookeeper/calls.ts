@@ -4,7 +4,7 @@
  */
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
 import { readBuffer, readString, readVector, writeBool, writeBuffer, writeString, writeVector } from './jute.ts';
-import { CREATE, OP, WATCH_PERSISTENT_RECURSIVE } from './protocol.ts';
+import { CREATE, OP, WATCHER_ANY, WATCH_PERSISTENT_RECURSIVE } from './protocol.ts';
 import type { AclEntry } from './acl.ts';
 import type { CreateFlag } from './protocol.ts';
 
@@ -140,6 +140,19 @@ export function addRecursiveWatch(path: string): Call<void> {
       writer.i32be(WATCH_PERSISTENT_RECURSIVE);
     },
     decode: (reader) => reader.skip(4),
+  };
+}
+
+/** RemoveWatchesRequest: ustring path, int type; the reply has no body. Since server 3.5. */
+export function removeWatches(path: string): Call<void> {
+  return {
+    op: OP.removeWatches,
+    what: `removeWatches ${path}`,
+    encode: (writer) => {
+      writeString(writer, path);
+      writer.i32be(WATCHER_ANY);
+    },
+    decode: () => undefined,
   };
 }
 

@@ -16,6 +16,7 @@ export const OP = {
   check: 13,
   multi: 14,
   create2: 15,
+  removeWatches: 18,
   createContainer: 19,
   /** Since server 3.6. */
   multiRead: 22,
@@ -116,6 +117,9 @@ export type CreateFlag = (typeof CREATE)[keyof typeof CREATE];
 
 /** AddWatchMode.PERSISTENT_RECURSIVE: org.apache.zookeeper.AddWatchMode. */
 export const WATCH_PERSISTENT_RECURSIVE = 1;
+
+/** Watcher.WatcherType.Any: org.apache.zookeeper.Watcher. */
+export const WATCHER_ANY = 3;
 
 /** The version that matches every version of a node. */
 export const ANY_VERSION = -1;

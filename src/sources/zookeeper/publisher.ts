@@ -7,7 +7,9 @@ import { multi } from './multi.ts';
 import type { MultiOp, MultiOutcome } from './multi.ts';
 import type { FolderMaker } from './folders.ts';
 import type { NodeReader, Requester } from './node-reader.ts';
-import { SERVER_ERROR, ServerRefusal, formatSession, normaliseSession } from './protocol.ts';
+import { EVENT, SERVER_ERROR, ServerRefusal, formatSession, normaliseSession } from './protocol.ts';
+import { RecordWatches } from './record-watches.ts';
+import type { WatchEvent } from './calls.ts';
 import type { AclEntry } from './acl.ts';
 import { batchesOf, intentFor, knownFrom } from './publication.ts';
 import type { Intent, Known } from './publication.ts';
@@ -23,6 +25,8 @@ export interface PublisherDeps {
   readonly session: PublisherSession;
   /** Reads without leaving watches behind, in the way that the server at hand understands. */
   readonly reader: () => NodeReader;
+  /** Whether the server at hand knows watches that last. */
+  readonly canWatch: () => boolean;
   readonly folders: FolderMaker;
   readonly root: string;
   readonly acl: () => readonly AclEntry[];
@@ -49,6 +53,9 @@ export class Publisher {
   readonly #known = new Map<string, Known>();
   /** The session that `#known` is about. */
   #session: bigint | null = null;
+  /** The connection over which what we know was last looked at. */
+  #connection = 0;
+  readonly #watches: RecordWatches;
   /** For what is created in the pass under way. */
   #acl: readonly AclEntry[] = [];
   #last: Promise<unknown> = Promise.resolve();
@@ -56,6 +63,17 @@ export class Publisher {
 
   constructor(deps: PublisherDeps) {
     this.#deps = deps;
+    this.#watches = new RecordWatches(deps.session);
+  }
+
+  /** @returns whether the event says that one of our records is gone, so that it is time to `retry` */
+  note(event: WatchEvent): boolean {
+    if (event.type !== EVENT.deleted) return false;
+    const path = event.path.slice(this.#deps.root.length + 1);
+    // What we delete ourselves is no longer wanted.
+    if (this.#known.get(path)?.kind !== 'ours' || this.#wanted?.has(path) !== true) return false;
+    this.#known.set(path, { kind: 'unknown' });
+    return true;
   }
 
   /** @param sessions in the form that `SessionState.session` has */
@@ -94,8 +112,12 @@ export class Publisher {
     const { session } = this.#deps;
     const connection = session.connection;
     this.#enterSession();
+    this.#enterConnection(connection);
     this.#acl = this.#deps.acl();
     const wanted = this.#wanted ?? new Map<string, Uint8Array>();
+    if (this.#deps.canWatch()) {
+      this.#watches.follow(new Set([...wanted.keys()].map((path) => `${this.#deps.root}/${path}`)));
+    }
     for (const [path, known] of this.#known) {
       if (known.kind !== 'foreign') continue;
       if (wanted.has(path)) this.#known.set(path, { kind: 'unknown' });
@@ -122,6 +144,13 @@ export class Publisher {
     this.#session = sessionId;
     this.#known.clear();
     this.#deps.folders.forget();
+  }
+
+  /** What was done to our records while we were away nobody tells us. */
+  #enterConnection(connection: number): void {
+    if (connection === this.#connection || connection === 0) return;
+    this.#connection = connection;
+    for (const path of this.#known.keys()) this.#known.set(path, { kind: 'unknown' });
   }
 
   #remember(session: string): void {

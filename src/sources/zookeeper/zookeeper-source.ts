@@ -1,5 +1,5 @@
 import { CodedError, describeError } from '../../core/errors.ts';
-import type { Clock, Log, Unsubscribe } from '../../core/ports.ts';
+import type { Cancel, Clock, Log, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import { Listeners } from '../listeners.ts';
@@ -18,6 +18,9 @@ import type { Session, SessionChange } from './session.ts';
 
 /** What the server at hand can do: 3.6 brought recursive watches and multiRead, and 3.5.3 containers. */
 type Ability = 'recursive' | 'plain';
+
+/** Whoever deletes our records in a loop shall not make us write in one. */
+const REWRITE_AFTER_MS = 200;
 
 /** @returns BOOTSTRAP_INVALID when the options cannot be understood */
 export function createZookeeperSource(options: ZookeeperOptions, deps: ZookeeperDeps): Result<Source, CodedError> {
@@ -42,6 +45,7 @@ class ZookeeperSource implements Source {
   #armed: Promise<Result<Ability, CodedError>> = Promise.resolve(ok('plain'));
   #read: Promise<Result<StoreSnapshot, CodedError>> | undefined;
   #readWholeAt = 0;
+  #rewriting: Cancel | null = null;
 
   constructor(settings: ZookeeperSettings, deps: ZookeeperDeps) {
     this.#settings = settings;
@@ -56,6 +60,7 @@ class ZookeeperSource implements Source {
     this.#publisher = new Publisher({
       session: this.#session,
       reader: () => this.#readerFor(this.#isOldServer() ? 'plain' : 'recursive', { watch: false }),
+      canWatch: () => !this.#isOldServer(),
       folders,
       root: settings.root,
       acl: settings.acl,
@@ -124,6 +129,7 @@ class ZookeeperSource implements Source {
   }
 
   close(options: { readonly keepEphemeral: boolean }): Promise<void> {
+    this.#rewriting?.();
     return this.#session.close({ keepSession: options.keepEphemeral });
   }
 
@@ -145,6 +151,14 @@ class ZookeeperSource implements Source {
   #onWatch(event: WatchEvent): void {
     if (event.path === this.#settings.root) this.#publisher.retry();
     if (this.#tree.note(event)) this.#changes.poke();
+    if (this.#publisher.note(event)) this.#rewriteSoon();
+  }
+
+  #rewriteSoon(): void {
+    this.#rewriting ??= this.#clock.after(REWRITE_AFTER_MS, () => {
+      this.#rewriting = null;
+      this.#publisher.retry();
+    });
   }
 
   /** Sets the watch of this connection. Requests keep their order, so reads that follow are covered by it. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ChaosProxy } from '../../lab/chaos-proxy.ts';
 import { eventually } from '../../lab/eventually.ts';
 import { Cleanups, ROOT, orThrow } from '../../lab/zookeeper-kit.ts';
 import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
@@ -25,6 +26,22 @@ test('deleted, with its folders: written anew with the next change', async () =>
   expect(orThrow(await watched.publish({ [PATH]: '2', 'state/agents/lb1': '2' })).written).toBe(2);
   expect(await outsider.get(`${ROOT}/${PATH}`)).toBe('2');
   await watched.source.close({ keepEphemeral: false });
+});
+
+test('deleted while we were cut off: written again with the return, though nothing of it changed', async () => {
+  const proxy = await ChaosProxy.start(ensemble.member(0).address);
+  const watched = cleanups.source([proxy.address]);
+  const session = await watched.session();
+  orThrow(await watched.publish({ [PATH]: '1', 'state/agents/lb1': '1' }));
+  proxy.deaf(true);
+  proxy.cut();
+  await eventually('the cut is noticed', () => !watched.isConnected);
+  await outsider.remove(`${ROOT}/${PATH}`);
+  proxy.deaf(false);
+  await eventually('it is there again', async () => (await outsider.get(`${ROOT}/${PATH}`)) === '1');
+  expect(await outsider.owner(`${ROOT}/${PATH}`)).toBe(session);
+  await watched.source.close({ keepEphemeral: false });
+  await proxy.close();
 });
 
 test('replaced by a stranger’s: not overwritten, not deleted, and reported', async () => {
