@@ -1,15 +1,15 @@
-import type { ServerAddress } from '../../src/sources/zookeeper/servers.ts';
+import type { Destination } from '../../src/sources/server-names.ts';
 import type { Dial, TransportHandlers } from '../../src/sources/zookeeper/transport.ts';
 import { welcome } from './zookeeper-bytes.ts';
 
 /** One connection that a session opened; the test plays the server. */
 export class ScriptedConnection {
-  readonly server: ServerAddress;
+  readonly server: Destination;
   readonly #handlers: TransportHandlers;
   #received = Buffer.alloc(0);
   isDropped = false;
 
-  constructor(server: ServerAddress, handlers: TransportHandlers) {
+  constructor(server: Destination, handlers: TransportHandlers) {
     this.server = server;
     this.#handlers = handlers;
   }

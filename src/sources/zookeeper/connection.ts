@@ -3,8 +3,8 @@ import type { Cancel, Clock } from '../../core/ports.ts';
 import { Framer } from './framer.ts';
 import type { Frame } from './framer.ts';
 import { encodePing } from './messages.ts';
+import type { Destination } from '../server-names.ts';
 import { formatServer } from './servers.ts';
-import type { ServerAddress } from './servers.ts';
 import { SilenceTimer } from './silence-timer.ts';
 import type { Dial, Transport } from './transport.ts';
 
@@ -31,7 +31,7 @@ export class Connection {
   #dropped = false;
 
   constructor(
-    server: ServerAddress,
+    server: Destination,
     deps: { readonly dial: Dial; readonly clock: Clock; readonly maxReplyBytes: number },
     handlers: ConnectionHandlers,
   ) {

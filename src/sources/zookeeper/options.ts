@@ -4,12 +4,13 @@ import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import type { LoadAuth, StoreTls } from '../credentials.ts';
 import type { TreeLimits } from './config-tree.ts';
+import { ServerNames, systemLookup } from '../server-names.ts';
+import type { Lookup, ServerAddress } from '../server-names.ts';
 import { checkRoot } from './paths.ts';
 import { CREATOR_ACL, OPEN_ACL, fullAccessFor } from './acl.ts';
 import type { AclEntry } from './acl.ts';
 import { DEFAULT_MAX_REQUEST_BYTES } from './protocol.ts';
 import { parseServer } from './servers.ts';
-import type { ServerAddress } from './servers.ts';
 import { Session } from './session.ts';
 import { dialTcp, dialTlsWith } from './transport.ts';
 import type { Dial } from './transport.ts';
@@ -53,6 +54,8 @@ export interface ZookeeperDeps {
   readonly log: Log;
   /** In place of TCP or TLS. */
   readonly dial?: Dial;
+  /** In place of the system's resolver. */
+  readonly lookup?: Lookup;
 }
 
 /** Options with every default filled in and every text parsed. */
@@ -115,7 +118,6 @@ export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSe
     openSession: (deps) =>
       new Session(
         {
-          servers,
           auth,
           sessionTimeoutMs,
           connectTimeoutMs: options.connectTimeoutMs ?? Math.min(sessionTimeoutMs / 3, MAX_CONNECT_TIMEOUT_MS),
@@ -126,7 +128,11 @@ export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSe
           maxOutstanding: { maxCalls: 2_000, maxBytes: 64 * MIB },
           backoff: BACKOFF,
         },
-        { ...deps, dial: deps.dial ?? (options.tls === undefined ? dialTcp : dialTlsWith(options.tls)) },
+        {
+          ...deps,
+          names: new ServerNames(servers, { ...deps, lookup: deps.lookup ?? systemLookup }),
+          dial: deps.dial ?? (options.tls === undefined ? dialTcp : dialTlsWith(options.tls)),
+        },
       ),
   });
 }

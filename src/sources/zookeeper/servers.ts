@@ -1,9 +1,4 @@
-import type { Random } from '../../core/ports.ts';
-
-export interface ServerAddress {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Destination, ServerAddress } from '../server-names.ts';
 
 const DEFAULT_PORT = 2181;
 
@@ -22,14 +17,9 @@ export function parseServer(text: string): ServerAddress | undefined {
   return port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
-export function formatServer(server: ServerAddress): string {
+/** "10.0.0.1:2181", "[2001:db8::1]:2181", "zk1:2181 (10.0.0.1)". */
+export function formatServer(server: ServerAddress & Partial<Destination>): string {
+  const { host, port, address = host } = server;
+  if (address !== host) return `${host}:${port} (${address})`;
   return server.host.includes(':') ? `[${server.host}]:${server.port}` : `${server.host}:${server.port}`;
-}
-
-/** A fair shuffle (Fisher and Yates), so that a fleet does not all ask the first server of the list. */
-export function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const rest = [...items];
-  const result: T[] = [];
-  while (rest.length > 0) result.push(...rest.splice(Math.floor(random() * rest.length), 1));
-  return result;
 }

@@ -1,8 +1,10 @@
 /**
  * The life of a ZooKeeper session as a function from state and event to state and actions: no socket, no clock.
  *
- *   idle → dialing → greeting → authenticating → connected → closing → closed
- *             ↑__________ waiting ←___ any failure ___|
+ *   idle → resolving → dialing → greeting → authenticating → connected → closing → closed
+ *              ↑            ↑_______ any failure ______|          |
+ *              |_ waiting ←____ all of them failed                |
+ *              |__________________________________________________|
  *
  * A session outlives its connections: `session` stays while we look for another server, and only a server's word
  * (or the rule on `snubs`) ends it.
@@ -10,10 +12,10 @@
 import { CodedError } from '../../core/errors.ts';
 import type { SessionIdentity, Welcome } from './messages.ts';
 
-export type Phase = 'idle' | 'dialing' | 'greeting' | 'authenticating' | 'connected' | 'waiting' | 'closing' | 'closed';
+export type Phase =
+  'idle' | 'resolving' | 'dialing' | 'greeting' | 'authenticating' | 'connected' | 'waiting' | 'closing' | 'closed';
 
 export interface FsmSettings {
-  readonly serverCount: number;
   readonly sessionTimeoutMs: number;
   /** From the first SYN until we are authenticated. */
   readonly connectTimeoutMs: number;
@@ -23,12 +25,14 @@ export interface FsmSettings {
 
 export interface FsmState {
   readonly phase: Phase;
+  /** How many servers there are, as far as their names could be resolved. */
+  readonly servers: number;
   /** Index of the server we are at, or tried last. */
   readonly server: number;
   /** Attempts that failed since a connection last proved steady. */
   readonly failures: number;
-  /** Of the attempts since we were last connected, those that a server hung up on after our greeting. */
-  readonly snubs: number;
+  /** The servers that hung up on our greeting since we were last connected. */
+  readonly snubs: readonly number[];
   /** Monotonic time at which we were last connected, or started. */
   readonly seenAt: number;
   readonly session: { readonly identity: SessionIdentity; readonly timeoutMs: number } | null;
@@ -37,6 +41,8 @@ export interface FsmState {
 
 export type FsmEvent =
   | { readonly kind: 'start'; readonly at: number }
+  /** The names are resolved, as far as they can be. */
+  | { readonly kind: 'resolved'; readonly servers: number; readonly error: CodedError | null }
   /** The transport is open, TLS included. */
   | { readonly kind: 'opened' }
   | { readonly kind: 'welcomed'; readonly welcome: Welcome }
@@ -53,6 +59,8 @@ export type FsmEvent =
   | { readonly kind: 'closeAnswered' };
 
 export type FsmAction =
+  /** Names may lead elsewhere by now: whenever a connection is lost, and before each round. */
+  | { readonly kind: 'resolve' }
   | { readonly kind: 'dial'; readonly server: number }
   | { readonly kind: 'greet'; readonly identity: SessionIdentity | null }
   | { readonly kind: 'authenticate' }
@@ -77,9 +85,10 @@ export interface Step {
 
 export const INITIAL_STATE: FsmState = {
   phase: 'idle',
+  servers: 0,
   server: -1,
   failures: 0,
-  snubs: 0,
+  snubs: [],
   seenAt: 0,
   session: null,
   lastError: null,
@@ -92,7 +101,9 @@ const TIMEOUTS_UNTIL_FORGOTTEN = 2;
 export function step(state: FsmState, event: FsmEvent, settings: FsmSettings): Step {
   switch (event.kind) {
     case 'start':
-      return state.phase === 'idle' ? dialNext({ ...state, seenAt: event.at }, [], settings) : unchanged(state);
+      return state.phase === 'idle' ? resolve({ ...state, seenAt: event.at }) : unchanged(state);
+    case 'resolved':
+      return state.phase === 'resolving' ? resolved(state, event.servers, event.error, settings) : unchanged(state);
     case 'opened':
       if (state.phase !== 'dialing') return unchanged(state);
       return {
@@ -113,7 +124,7 @@ export function step(state: FsmState, event: FsmEvent, settings: FsmSettings): S
     case 'expired':
       return state.phase === 'connected' ? expired({ ...state, seenAt: event.at }, settings) : unchanged(state);
     case 'retryDue':
-      return state.phase === 'waiting' ? dialNext(state, [], settings) : unchanged(state);
+      return state.phase === 'waiting' ? resolve(state) : unchanged(state);
     case 'close':
       return close(state, event.keepSession, settings);
     case 'closeAnswered':
@@ -125,8 +136,21 @@ function unchanged(state: FsmState): Step {
   return { state, actions: [] };
 }
 
+function resolve(state: FsmState, before: readonly FsmAction[] = []): Step {
+  return { state: { ...state, phase: 'resolving' }, actions: [...before, { kind: 'resolve' }] };
+}
+
+function resolved(state: FsmState, servers: number, error: CodedError | null, settings: FsmSettings): Step {
+  // Which of them hung up on us is known by their place in the list.
+  const snubs = servers === state.servers ? state.snubs : [];
+  const known = { ...state, servers, snubs };
+  if (servers > 0) return dialNext(known, [], settings);
+  const lastError = error ?? new CodedError('STORE_UNREACHABLE', 'no server has an address', { transient: true });
+  return { state: { ...known, phase: 'waiting', lastError }, actions: [{ kind: 'retryLater' }] };
+}
+
 function dialNext(state: FsmState, before: readonly FsmAction[], settings: FsmSettings): Step {
-  return dial({ ...state, server: (state.server + 1) % settings.serverCount }, before, settings);
+  return dial({ ...state, server: (state.server + 1) % state.servers }, before, settings);
 }
 
 function dial(state: FsmState, before: readonly FsmAction[], settings: FsmSettings): Step {
@@ -162,7 +186,7 @@ function connected(state: FsmState): Step {
   // another server.
   const timeoutMs = state.session?.timeoutMs ?? 0;
   return {
-    state: { ...state, phase: 'connected', snubs: 0, lastError: null },
+    state: { ...state, phase: 'connected', snubs: [], lastError: null },
     actions: [
       { kind: 'keepAlive', pingMs: timeoutMs / 3, silenceMs: (timeoutMs * 2) / 3 },
       { kind: 'notify', what: 'connected' },
@@ -173,6 +197,7 @@ function connected(state: FsmState): Step {
 function broken(state: FsmState, at: number, error: CodedError, settings: FsmSettings): Step {
   switch (state.phase) {
     case 'idle':
+    case 'resolving':
     case 'waiting':
     case 'closed':
       return unchanged(state);
@@ -187,7 +212,7 @@ function broken(state: FsmState, at: number, error: CodedError, settings: FsmSet
       return { state: step.state, actions: [...step.actions, { kind: 'notify', what: 'lost' }] };
     }
     case 'greeting': {
-      const snubbed = { ...state, snubs: state.snubs + 1 };
+      const snubbed = { ...state, snubs: [...new Set([...state.snubs, state.server])] };
       return isForgotten(snubbed, at, settings) ? forget(snubbed, error, settings) : failed(snubbed, error, settings);
     }
     case 'dialing':
@@ -203,21 +228,26 @@ function broken(state: FsmState, at: number, error: CodedError, settings: FsmSet
  */
 function isForgotten(state: FsmState, at: number, settings: FsmSettings): boolean {
   const timeoutMs = state.session?.timeoutMs ?? settings.sessionTimeoutMs;
-  return state.snubs >= settings.serverCount && at - state.seenAt >= TIMEOUTS_UNTIL_FORGOTTEN * timeoutMs;
+  return state.snubs.length >= state.servers && at - state.seenAt >= TIMEOUTS_UNTIL_FORGOTTEN * timeoutMs;
 }
 
 function forget(state: FsmState, error: CodedError, settings: FsmSettings): Step {
   const had = state.session !== null;
-  const step = failed({ ...state, session: null, snubs: 0 }, error, settings, [{ kind: 'forgetZxid' }]);
+  const step = failed({ ...state, session: null, snubs: [] }, error, settings, [{ kind: 'forgetZxid' }]);
   return had ? { state: step.state, actions: [...step.actions, { kind: 'notify', what: 'expired' }] } : step;
 }
 
-/** An attempt or a connection is over: the next server at once, or after a pause when all have had their turn. */
+/**
+ * An attempt or a connection is over: the next server at once, or after a pause when all have had their turn. After a
+ * connection, which may have lasted for months, the names are resolved first.
+ */
 function failed(state: FsmState, error: CodedError, settings: FsmSettings, also: readonly FsmAction[] = []): Step {
   const failures = state.failures + 1;
   const next = { ...state, failures, lastError: error };
   const before: FsmAction[] = [{ kind: 'hangUp' }, ...also];
-  if (failures % settings.serverCount !== 0) return dialNext(next, before, settings);
+  if (failures % state.servers !== 0) {
+    return state.phase === 'connected' ? resolve(next, before) : dialNext(next, before, settings);
+  }
   return { state: { ...next, phase: 'waiting' }, actions: [...before, { kind: 'retryLater' }] };
 }
 

@@ -5,6 +5,7 @@ import { CodedError, describeError } from '../../core/errors.ts';
 import type { Cancel, Clock, Log, Random, Unsubscribe } from '../../core/ports.ts';
 import { assertNever, err } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
+import type { Destination, Resolution, ServerNames } from '../server-names.ts';
 import type { SessionState } from '../source.ts';
 import { decodeWatchEvent } from './calls.ts';
 import type { Call, WatchEvent } from './calls.ts';
@@ -15,14 +16,11 @@ import { decodeReplyHeader, decodeWelcome, encodeAuth, encodeCloseSession, encod
 import type { ReplyHeader, SessionIdentity } from './messages.ts';
 import { Outstanding } from './outstanding.ts';
 import { SERVER_ERROR, ServerRefusal, XID, formatSession } from './protocol.ts';
-import { shuffled } from './servers.ts';
-import type { ServerAddress } from './servers.ts';
 import { INITIAL_STATE, step } from './session-fsm.ts';
-import type { FsmAction, FsmEvent, FsmSettings, FsmState } from './session-fsm.ts';
+import type { FsmAction, FsmEvent, FsmState } from './session-fsm.ts';
 import type { Dial } from './transport.ts';
 
 export interface SessionOptions {
-  readonly servers: readonly ServerAddress[];
   readonly sessionTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly closeTimeoutMs: number;
@@ -39,6 +37,7 @@ export interface SessionDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly names: ServerNames;
   readonly dial: Dial;
 }
 
@@ -58,9 +57,9 @@ const PREFIX_BYTES = 4;
  */
 export class Session {
   readonly #options: SessionOptions;
-  readonly #settings: FsmSettings;
   readonly #deps: SessionDeps;
-  readonly #servers: readonly ServerAddress[];
+  #servers: readonly Destination[] = [];
+  #nameError: string | null = null;
   readonly #outstanding: Outstanding;
   readonly #backoff: Backoff;
   readonly #listeners = new Set<SessionListener>();
@@ -75,9 +74,7 @@ export class Session {
 
   constructor(options: SessionOptions, deps: SessionDeps) {
     this.#options = options;
-    this.#settings = { ...options, serverCount: options.servers.length };
     this.#deps = deps;
-    this.#servers = shuffled(options.servers, deps.random);
     this.#outstanding = new Outstanding(options.maxOutstanding);
     this.#backoff = new Backoff(options.backoff, deps.random);
     this.#since = deps.clock.now();
@@ -152,6 +149,7 @@ export class Session {
       case 'closed':
         return new CodedError('STORE_CLOSED', `${what}: the session was closed`);
       case 'idle':
+      case 'resolving':
       case 'dialing':
       case 'greeting':
       case 'authenticating':
@@ -194,7 +192,7 @@ export class Session {
     if (this.#isStepping) return;
     this.#isStepping = true;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      const { state, actions } = step(this.#state, next, this.#settings);
+      const { state, actions } = step(this.#state, next, this.#options);
       if (isOpen(state) !== isOpen(this.#state)) this.#since = this.#deps.clock.now();
       this.#state = state;
       for (const action of actions) this.#run(action);
@@ -204,6 +202,9 @@ export class Session {
 
   #run(action: FsmAction): void {
     switch (action.kind) {
+      case 'resolve':
+        this.#resolve();
+        return;
       case 'dial':
         this.#connection = this.#dial(action.server);
         return;
@@ -244,6 +245,26 @@ export class Session {
       default:
         assertNever(action);
     }
+  }
+
+  #resolve(): void {
+    const found = this.#deps.names.resolve();
+    if (found instanceof Promise) void found.then((later) => this.#resolved(later));
+    else this.#resolved(found);
+  }
+
+  #resolved({ destinations, error }: Resolution): void {
+    if (error !== null && error !== this.#nameError) {
+      this.#deps.log.warn({ error }, 'not every store server could be resolved');
+    }
+    this.#nameError = error;
+    // Only while it is waited for: an answer that comes late must not change the list under a dial.
+    if (this.#state.phase === 'resolving') this.#servers = destinations;
+    this.#dispatch({
+      kind: 'resolved',
+      servers: destinations.length,
+      error: error === null ? null : new CodedError('STORE_UNREACHABLE', error, { transient: true }),
+    });
   }
 
   #dial(index: number): Connection | undefined {

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describeError } from '../../core/errors.ts';
 import type { StoreTls } from '../credentials.ts';
+import type { Destination } from '../server-names.ts';
 import { formatServer } from './servers.ts';
-import type { ServerAddress } from './servers.ts';
 
 export interface TransportHandlers {
   /** The stream is ready to carry bytes, TLS included. */
@@ -20,11 +20,11 @@ export interface Transport {
   destroy(): void;
 }
 
-/** Opens a stream to a server. Names are resolved anew each time. Never throws: failures come through `onClose`. */
-export type Dial = (server: ServerAddress, handlers: TransportHandlers) => Transport;
+/** Opens a stream to a server. Never throws: failures come through `onClose`. */
+export type Dial = (server: Destination, handlers: TransportHandlers) => Transport;
 
-export function dialTcp(server: ServerAddress, handlers: TransportHandlers): Transport {
-  const socket = connectTcp({ host: server.host, port: server.port, noDelay: true });
+export function dialTcp(server: Destination, handlers: TransportHandlers): Transport {
+  const socket = connectTcp({ host: server.address, port: server.port, noDelay: true });
   return wrap(socket, 'connect', server, handlers);
 }
 
@@ -37,7 +37,7 @@ export function dialTlsWith(options: StoreTls): Dial {
     const name = options.serverName ?? server.host;
     try {
       const socket = connectTls({
-        host: server.host,
+        host: server.address,
         port: server.port,
         minVersion: 'TLSv1.2',
         // RFC 6066 section 3 allows no addresses in the server name indication; the identity check takes them.
@@ -57,7 +57,7 @@ export function dialTlsWith(options: StoreTls): Dial {
 function wrap(
   socket: Socket,
   ready: 'connect' | 'secureConnect',
-  server: ServerAddress,
+  server: Destination,
   handlers: TransportHandlers,
 ): Transport {
   let over = false;

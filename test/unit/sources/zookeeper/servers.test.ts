@@ -3,7 +3,8 @@ import { silentLog } from '../../../../src/core/ports.ts';
 import { zookeeperSettings } from '../../../../src/sources/zookeeper/options.ts';
 import { checkRelativePath, checkRoot, foldersAbove } from '../../../../src/sources/zookeeper/paths.ts';
 import { formatSession, normaliseSession } from '../../../../src/sources/zookeeper/protocol.ts';
-import { formatServer, parseServer, shuffled } from '../../../../src/sources/zookeeper/servers.ts';
+import { shuffled } from '../../../../src/sources/server-names.ts';
+import { formatServer, parseServer } from '../../../../src/sources/zookeeper/servers.ts';
 import { createZookeeperSource } from '../../../../src/sources/zookeeper/zookeeper-source.ts';
 import { ManualClock } from '../../../fakes/manual-clock.ts';
 

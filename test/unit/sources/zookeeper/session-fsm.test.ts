@@ -6,7 +6,6 @@ import type { FsmAction, FsmEvent, FsmSettings, FsmState } from '../../../../src
 import { runs } from '../../../fakes/property.ts';
 
 const SETTINGS: FsmSettings = {
-  serverCount: 3,
   sessionTimeoutMs: 9_000,
   connectTimeoutMs: 2_000,
   closeTimeoutMs: 1_000,
@@ -15,7 +14,8 @@ const SETTINGS: FsmSettings = {
 const IDENTITY = { id: 5n, password: new Uint8Array(16) };
 const BROKE = new CodedError('STORE_UNREACHABLE', 'closed', { transient: true });
 
-const start: FsmEvent = { kind: 'start', at: 0 };
+const started: FsmEvent = { kind: 'start', at: 0 };
+const resolved = (servers = 3): FsmEvent => ({ kind: 'resolved', servers, error: null });
 const opened: FsmEvent = { kind: 'opened' };
 const authenticated: FsmEvent = { kind: 'authenticated' };
 const steady: FsmEvent = { kind: 'steady' };
@@ -26,6 +26,8 @@ const welcomed = (timeoutMs = 9_000, readOnly = false): FsmEvent => ({
 });
 const broken = (at: number): FsmEvent => ({ kind: 'broken', at, error: BROKE });
 const deadline = (at: number): FsmEvent => ({ kind: 'deadline', at });
+/** Every server's name has one address. */
+const start = [started, resolved()];
 const CONNECT = [opened, welcomed(), authenticated];
 
 /** Runs events from the beginning: the final state, and the actions of the last event. */
@@ -39,8 +41,9 @@ const kinds = (actions: readonly FsmAction[]): string[] =>
   actions.map((action) => (action.kind === 'notify' ? `notify ${action.what}` : action.kind));
 
 describe('the way to a connection', () => {
-  test('start dials the first server, with one deadline for all that follows', () => {
-    expect(after([start])).toMatchObject({
+  test('start resolves the names, then dials the first server, with one deadline for all that follows', () => {
+    expect(after([started])).toMatchObject({ state: { phase: 'resolving' }, actions: [{ kind: 'resolve' }] });
+    expect(after(start)).toMatchObject({
       state: { phase: 'dialing', server: 0 },
       actions: [
         { kind: 'dial', server: 0 },
@@ -50,15 +53,15 @@ describe('the way to a connection', () => {
   });
 
   test('opened greets without a session; the deadline is not armed again', () => {
-    expect(after([start, opened]).actions).toEqual([{ kind: 'greet', identity: null }]);
+    expect(after([...start, opened]).actions).toEqual([{ kind: 'greet', identity: null }]);
   });
 
   test('welcomed authenticates before anybody hears of a connection', () => {
-    expect(kinds(after([start, opened, welcomed()]).actions)).toEqual(['authenticate']);
+    expect(kinds(after([...start, opened, welcomed()]).actions)).toEqual(['authenticate']);
   });
 
   test('authenticated is connected: pings at a third, silence ends it at two thirds of what the server granted', () => {
-    expect(after([start, opened, welcomed(6_000), authenticated])).toMatchObject({
+    expect(after([...start, opened, welcomed(6_000), authenticated])).toMatchObject({
       state: { phase: 'connected', session: { timeoutMs: 6_000 } },
       actions: [
         { kind: 'keepAlive', pingMs: 2_000, silenceMs: 4_000 },
@@ -68,7 +71,7 @@ describe('the way to a connection', () => {
   });
 
   test('a read-only server is left for the next one', () => {
-    const { state, actions } = after([start, opened, welcomed(9_000, true)]);
+    const { state, actions } = after([...start, opened, welcomed(9_000, true)]);
     expect(kinds(actions)).toEqual(['hangUp', 'dial', 'armDeadline']);
     expect(state).toMatchObject({ server: 1, session: null });
     expect(state.lastError?.message).toMatch(/read-only/);
@@ -76,13 +79,13 @@ describe('the way to a connection', () => {
 
   test('a read-only server will do when asked for', () => {
     const settings = { ...SETTINGS, allowReadOnly: true };
-    expect(after([start, opened, welcomed(9_000, true)], settings).state.phase).toBe('authenticating');
+    expect(after([...start, opened, welcomed(9_000, true)], settings).state.phase).toBe('authenticating');
   });
 
   test.each([
-    ['dialing', [start]],
-    ['greeting', [start, opened]],
-    ['authenticating', [start, opened, welcomed()]],
+    ['dialing', start],
+    ['greeting', [...start, opened]],
+    ['authenticating', [...start, opened, welcomed()]],
   ] as const)('the deadline passes while %s: the next server at once', (phase, events) => {
     const { state, actions } = after([...events, deadline(2_000)]);
     expect(state).toMatchObject({ phase: 'dialing', server: 1, failures: 1 });
@@ -92,41 +95,57 @@ describe('the way to a connection', () => {
   });
 
   test('after the last server has failed there is a pause, then the first again', () => {
-    const failed = [start, broken(1), broken(2), broken(3)];
+    const failed = [...start, broken(1), broken(2), broken(3)];
     expect(after(failed)).toMatchObject({ state: { phase: 'waiting', failures: 3 } });
     expect(kinds(after(failed).actions)).toEqual(['hangUp', 'retryLater']);
-    expect(after([...failed, retryDue]).actions).toContainEqual({ kind: 'dial', server: 0 });
+    expect(kinds(after([...failed, retryDue]).actions)).toEqual(['resolve']);
+    expect(after([...failed, retryDue, resolved()]).actions).toContainEqual({ kind: 'dial', server: 0 });
+  });
+
+  test('the list may change with every round', () => {
+    const failed = [...start, broken(1), broken(2), broken(3), retryDue];
+    expect(after([...failed, resolved(1), broken(4)]).state.phase).toBe('waiting');
+    expect(after([...failed, resolved(5)]).actions).toContainEqual({ kind: 'dial', server: 3 });
+  });
+
+  test('without any address there is a pause, and the reason', () => {
+    const error = new CodedError('STORE_UNREACHABLE', 'zk1 cannot be resolved', { transient: true });
+    const none = after([started, { kind: 'resolved', servers: 0, error }]);
+    expect(none).toMatchObject({ state: { phase: 'waiting', lastError: error } });
+    expect(kinds(none.actions)).toEqual(['retryLater']);
+    expect(kinds(after([started, resolved(0), retryDue, resolved(1)]).actions)).toEqual(['dial', 'armDeadline']);
   });
 });
 
 describe('a lost connection', () => {
-  const lost = [start, ...CONNECT, steady, broken(5_000)];
+  const lost = [...start, ...CONNECT, steady, broken(5_000)];
 
-  test('answers everybody, says so, and looks for the next server at once', () => {
+  test('answers everybody, says so, and looks for the next server at once, wherever the names lead now', () => {
     const { state, actions } = after(lost);
-    expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'dial', 'armDeadline', 'notify lost']);
+    expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'resolve', 'notify lost']);
+    expect(after([...lost, resolved()]).actions).toContainEqual({ kind: 'dial', server: 1 });
     expect(actions[1]).toMatchObject({ error: { code: 'STORE_DISCONNECTED', transient: true } });
     expect(state.session?.identity).toBe(IDENTITY);
   });
 
   test('is taken up again with the session and its password', () => {
-    expect(after([...lost, opened]).actions).toEqual([{ kind: 'greet', identity: IDENTITY }]);
+    expect(after([...lost, resolved(), opened]).actions).toEqual([{ kind: 'greet', identity: IDENTITY }]);
   });
 
   test('may be silence', () => {
-    expect(after([start, ...CONNECT, deadline(6_000)]).state.lastError?.message).toMatch(/silent for two thirds/);
+    expect(after([...start, ...CONNECT, deadline(6_000)]).state.lastError?.message).toMatch(/silent for two thirds/);
   });
 
   test('connections that break before they are steady bring the pause nearer: no storm', () => {
-    const shortLived = [...CONNECT, broken(1)];
-    const storm = [start, ...shortLived, ...shortLived, ...shortLived];
+    const shortLived = [resolved(), ...CONNECT, broken(1)];
+    const storm = [started, ...shortLived, ...shortLived, ...shortLived];
     expect(after(storm).state.phase).toBe('waiting');
-    expect(kinds(after([start, ...shortLived, ...CONNECT, steady]).actions)).toEqual(['resetBackoff']);
+    expect(kinds(after([started, ...shortLived, resolved(), ...CONNECT, steady]).actions)).toEqual(['resetBackoff']);
   });
 });
 
 describe('an expired session', () => {
-  const lost = [start, ...CONNECT, broken(5_000)];
+  const lost = [...start, ...CONNECT, broken(5_000), resolved()];
 
   test('is told when we return: a new one is asked for at the same server at once', () => {
     const { state, actions } = after([...lost, opened, welcomed(0)]);
@@ -137,43 +156,57 @@ describe('an expired session', () => {
   });
 
   test('is told on a live connection: everybody is answered', () => {
-    const { actions } = after([start, ...CONNECT, { kind: 'expired', at: 1 }]);
+    const { actions } = after([...start, ...CONNECT, { kind: 'expired', at: 1 }]);
     expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'dial', 'armDeadline', 'notify expired']);
   });
 
   test('a refused new session is a failed attempt, not an expiry', () => {
-    expect(kinds(after([start, opened, welcomed(0)]).actions)).toEqual(['hangUp', 'dial', 'armDeadline']);
+    expect(kinds(after([...start, opened, welcomed(0)]).actions)).toEqual(['hangUp', 'dial', 'armDeadline']);
   });
 });
 
 describe('a store that has begun again', () => {
   const snub = (at: number): FsmEvent[] => [opened, broken(at)];
-  const lost = [start, ...CONNECT, steady, broken(1_000)];
+  const lost = [...start, ...CONNECT, steady, broken(1_000), resolved()];
 
   test('hanging up on our greeting at every server for two session times makes us begin anew', () => {
     const almost = after([...lost, ...snub(5_000), ...snub(9_000)]);
-    expect(almost.state).toMatchObject({ session: { identity: IDENTITY }, snubs: 2 });
-    const last = step(step(almost.state, retryDue, SETTINGS).state, opened, SETTINGS);
-    const done = step(last.state, broken(19_000), SETTINGS);
+    expect(almost.state).toMatchObject({ session: { identity: IDENTITY }, snubs: [1, 2] });
+    const round = [...lost, ...snub(5_000), ...snub(9_000), retryDue, resolved()];
+    const done = after([...round, ...snub(19_000)]);
     expect(kinds(done.actions)).toContain('forgetZxid');
     expect(kinds(done.actions)).toContain('notify expired');
-    expect(done.state).toMatchObject({ session: null, snubs: 0 });
+    expect(done.state).toMatchObject({ session: null, snubs: [] });
   });
 
   test('before that time has passed the session is kept', () => {
-    const soon = after([...lost, ...snub(1_100), ...snub(1_200), retryDue, ...snub(1_300), ...snub(1_400)]);
+    const soon = after([...lost, ...snub(1_100), ...snub(1_200), retryDue, resolved(), ...snub(1_300)]);
     expect(soon.state.session?.identity).toBe(IDENTITY);
   });
 
   test('servers that are down do not count as having refused us', () => {
-    const down = after([...lost, ...snub(20_000), broken(30_000), retryDue, broken(40_000), broken(50_000)]);
-    expect(down.state).toMatchObject({ snubs: 1, session: { identity: IDENTITY } });
+    const down = after([
+      ...lost,
+      ...snub(20_000),
+      broken(30_000),
+      retryDue,
+      resolved(),
+      broken(40_000),
+      broken(50_000),
+    ]);
+    expect(down.state).toMatchObject({ snubs: [1], session: { identity: IDENTITY } });
+  });
+
+  test('one server that refuses us again and again is not all of them', () => {
+    const round = (at: number): FsmEvent[] => [...snub(at), broken(at + 1), retryDue, resolved(), broken(at + 2)];
+    const minority = after([...lost, ...round(20_000), ...round(40_000), ...round(60_000), ...round(80_000)]);
+    expect(minority.state).toMatchObject({ snubs: [1], session: { identity: IDENTITY } });
   });
 });
 
 describe('closing', () => {
   test('asks the server to end the session, and waits for a moment', () => {
-    const { state, actions } = after([start, ...CONNECT, { kind: 'close', keepSession: false }]);
+    const { state, actions } = after([...start, ...CONNECT, { kind: 'close', keepSession: false }]);
     expect(state.phase).toBe('closing');
     expect(actions).toEqual([{ kind: 'armDeadline', ms: 1_000 }, { kind: 'sendClose' }]);
     for (const end of [{ kind: 'closeAnswered' } as const, broken(1), deadline(1)]) {
@@ -183,21 +216,33 @@ describe('closing', () => {
 
   test.each([
     ['idle', []],
-    ['dialing', [start]],
-    ['waiting', [start, broken(1), broken(2), broken(3)]],
+    ['resolving', [started]],
+    ['dialing', start],
+    ['waiting', [...start, broken(1), broken(2), broken(3)]],
   ] as const)('while %s it is over at once', (_phase, events) => {
     const { state } = after([...events, { kind: 'close', keepSession: false }]);
     expect(state.phase).toBe('closed');
   });
 
   test('keeping the session hangs up without a word', () => {
-    const { actions } = after([start, ...CONNECT, { kind: 'close', keepSession: true }]);
+    const { actions } = after([...start, ...CONNECT, { kind: 'close', keepSession: true }]);
     expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'notify closed']);
   });
 });
 
 const anyEvent: fc.Arbitrary<FsmEvent> = fc.oneof(
-  fc.constantFrom<FsmEvent>(start, opened, welcomed(), welcomed(0), welcomed(9_000, true), authenticated, steady),
+  fc.constantFrom<FsmEvent>(
+    started,
+    resolved(),
+    resolved(1),
+    resolved(0),
+    opened,
+    welcomed(),
+    welcomed(0),
+    welcomed(9_000, true),
+    authenticated,
+    steady,
+  ),
   fc.constantFrom<FsmEvent>(retryDue, { kind: 'closeAnswered' }),
   fc.nat(100_000).map(broken),
   fc.nat(100_000).map(deadline),
@@ -208,7 +253,7 @@ const history = fc.tuple(fc.array(anyEvent, { maxLength: 60 }), fc.boolean());
 test('whatever happens in whatever order', () => {
   fc.assert(
     fc.property(history, ([events, closes]) => {
-      const all: FsmEvent[] = [start, ...events, ...(closes ? [{ kind: 'close', keepSession: true } as const] : [])];
+      const all: FsmEvent[] = [started, ...events, ...(closes ? [{ kind: 'close', keepSession: true } as const] : [])];
       let state = INITIAL_STATE;
       let lines = 0;
       let isConnected = false;

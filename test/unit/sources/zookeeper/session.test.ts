@@ -4,6 +4,7 @@ import { silentLog } from '../../../../src/core/ports.ts';
 import { err, ok } from '../../../../src/core/result.ts';
 import type { Result } from '../../../../src/core/result.ts';
 import { exists, getData } from '../../../../src/sources/zookeeper/calls.ts';
+import { ServerNames } from '../../../../src/sources/server-names.ts';
 import { Session } from '../../../../src/sources/zookeeper/session.ts';
 import { ManualClock, settle } from '../../../fakes/manual-clock.ts';
 import { ScriptedZookeeper } from '../../../fakes/scripted-zookeeper.ts';
@@ -25,9 +26,12 @@ function open(options: { readonly servers?: number; readonly maxCalls?: number }
   store = new ScriptedZookeeper();
   changes = [];
   watched = [];
+  const servers = Array.from({ length: options.servers ?? 2 }, (_, n) => ({ host: `10.0.0.${n + 1}`, port: 2181 }));
+  const lookup = (): Promise<never> => Promise.reject(new Error('there are no names'));
+  // The largest random number reverses the order of the servers: the second comes first.
+  const names = new ServerNames(servers, { clock, random: () => 0.999, lookup });
   session = new Session(
     {
-      servers: Array.from({ length: options.servers ?? 2 }, (_, n) => ({ host: `zk${n + 1}`, port: 2181 })),
       sessionTimeoutMs: 9_000,
       connectTimeoutMs: 2_000,
       closeTimeoutMs: 1_000,
@@ -38,8 +42,7 @@ function open(options: { readonly servers?: number; readonly maxCalls?: number }
       backoff: { firstMs: 100, maxMs: 400, factor: 2, jitter: 0 },
       auth: () => auth,
     },
-    // The largest random number leaves the order of the servers reversed at every draw: zk2, zk1.
-    { clock, random: () => 0.999, log: silentLog, dial: store.dial },
+    { clock, random: () => 0, log: silentLog, dial: store.dial, names },
   );
   session.listen({
     onChange: (change) => changes.push(change),
@@ -56,7 +59,11 @@ beforeEach(() => {
 describe('connecting', () => {
   test('the server is named, and the session as people know it', async () => {
     await store.greet({ session: -1n });
-    expect(session.state()).toMatchObject({ kind: 'connected', server: 'zk2:2181', session: '0xffffffffffffffff' });
+    expect(session.state()).toMatchObject({
+      kind: 'connected',
+      server: '10.0.0.2:2181',
+      session: '0xffffffffffffffff',
+    });
     expect(changes).toEqual(['connected']);
   });
 
@@ -99,7 +106,7 @@ describe('connecting', () => {
     clock.advance(499);
     expect(store.connections).toHaveLength(1);
     clock.advance(1);
-    expect(store.connections.map((each) => each.server.host)).toEqual(['zk2', 'zk1']);
+    expect(store.connections.map((each) => each.server.host)).toEqual(['10.0.0.2', '10.0.0.1']);
     expect(store.connections[0]?.isDropped).toBe(true);
   });
 
@@ -238,7 +245,7 @@ describe('the life of the session', () => {
     expect(changes).toEqual(['connected']);
     await clock.advanceAsync(1);
     expect(changes).toEqual(['connected', 'lost']);
-    expect(store.last.server.host).toBe('zk1');
+    expect(store.last.server.host).toBe('10.0.0.1');
   });
 
   test('the next server gets the session id, the password and the newest transaction seen', async () => {
