@@ -9,11 +9,8 @@ export interface ServerAddress {
   readonly port: number;
 }
 
-/** One address to connect to. */
-export interface Destination extends ServerAddress {
-  /** An IP address; `host` stays what a certificate must carry. */
-  readonly address: string;
-}
+/** A member with one of its addresses: an IP address. `host` stays what a certificate must carry. */
+export type Destination<S extends ServerAddress = ServerAddress> = S & { readonly address: string };
 
 /** All addresses of a name, in any order. Rejects when there are none. */
 export type Lookup = (name: string) => Promise<readonly string[]>;
@@ -29,8 +26,8 @@ export interface ServerNamesDeps {
   readonly lookup: Lookup;
 }
 
-export interface Resolution {
-  readonly destinations: readonly Destination[];
+export interface Resolution<S extends ServerAddress = ServerAddress> {
+  readonly destinations: readonly Destination<S>[];
   /** Why some name has no address; null = each has one. */
   readonly error: string | null;
 }
@@ -43,24 +40,24 @@ const PATIENCE_MS = 1_000;
  * the first of the list, and whoever goes down the list meets each member once. A name that cannot be resolved keeps
  * the addresses that it had.
  */
-export class ServerNames {
-  readonly #servers: readonly ServerAddress[];
+export class ServerNames<S extends ServerAddress = ServerAddress> {
+  readonly #servers: readonly S[];
   readonly #deps: ServerNamesDeps;
   readonly #addresses = new Map<string, readonly string[]>();
 
-  constructor(servers: readonly ServerAddress[], deps: ServerNamesDeps) {
+  constructor(servers: readonly S[], deps: ServerNamesDeps) {
     this.#servers = shuffled(servers, deps.random);
     this.#deps = deps;
   }
 
   /** At once where there is nothing to look up. */
-  resolve(): Resolution | Promise<Resolution> {
+  resolve(): Resolution<S> | Promise<Resolution<S>> {
     const names = [...new Set(this.#servers.map(({ host }) => host).filter((host) => isIP(host) === 0))];
     if (names.length === 0) return this.#resolution([]);
     return Promise.all(names.map((name) => this.#look(name))).then((errors) => this.#resolution(errors.flat()));
   }
 
-  #resolution(errors: readonly string[]): Resolution {
+  #resolution(errors: readonly string[]): Resolution<S> {
     const destinations = this.#servers.flatMap((server) => {
       const addresses = isIP(server.host) === 0 ? (this.#addresses.get(server.host) ?? []) : [server.host];
       return addresses.map((address) => ({ ...server, address }));

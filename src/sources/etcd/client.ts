@@ -8,6 +8,7 @@ import { breaksConnection } from './errors.ts';
 import { Keys } from './keys.ts';
 import type { EtcdLink } from './link.ts';
 import { readBelow, toRecord } from './reader.ts';
+import { parseEndpoint } from './settings.ts';
 import type { EtcdSettings } from './settings.ts';
 
 /** etcd's own limit on one transaction (--max-txn-ops). */
@@ -109,7 +110,9 @@ export class EtcdStoreClient implements StoreClient {
     if (this.#link !== null) return ok(this.#link);
     const { endpoints } = this.#settings;
     const { EtcdLink } = await import('./link.ts');
-    const created = EtcdLink.create(this.#settings, endpoints[attempt % endpoints.length] ?? '', silentLog);
+    const endpoint = parseEndpoint(endpoints[attempt % endpoints.length] ?? '', this.#settings.tls !== undefined);
+    // gRPC resolves names itself; a command does not outlive what it finds.
+    const created = EtcdLink.create(this.#settings, { ...endpoint, address: endpoint.host }, silentLog);
     if (!created.ok) return created;
     const link = created.value;
     const loggedIn = await link.logIn();

@@ -19,22 +19,16 @@ import type { Log } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import type { TlsMaterial } from '../credentials.ts';
+import type { Destination } from '../server-names.ts';
 import { etcdError } from './errors.ts';
 import { sendGrpcLogTo } from './grpc-log.ts';
 import { REQUEST_TIMEOUT_MS } from './limits.ts';
-import { parseEndpoint, parseUser } from './settings.ts';
-import type { EtcdSettings, EtcdUser } from './settings.ts';
+import { formatEndpoint, parseUser } from './settings.ts';
+import type { Endpoint, EtcdSettings, EtcdUser } from './settings.ts';
 import { Token } from './token.ts';
 
 /** The largest reply we take. The default of 4 MB is less than a fleet's configuration; no limit is no limit. */
 const MAX_REPLY_BYTES = 256 * 1024 * 1024;
-
-/**
- * etcd drops a client that pings more often than every 5 s (--grpc-keepalive-min-time), so 6 s it is; an unanswered
- * ping ends the connection after 2 s more.
- */
-const PING_EVERY_MS = 6_000;
-const PING_TIMEOUT_MS = 2_000;
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 
@@ -71,19 +65,22 @@ export class EtcdLink {
   }
 
   /** Nothing is sent yet: `logIn` does that, and without credentials the first call tells if all is well. */
-  static create(settings: EtcdSettings, endpointText: string, log: Log): Result<EtcdLink, CodedError> {
+  static create(settings: EtcdSettings, endpoint: Destination<Endpoint>, log: Log): Result<EtcdLink, CodedError> {
     sendGrpcLogTo(log);
     const auth = settings.auth?.() ?? ok(null);
     if (!auth.ok) return auth;
     const user = auth.value === null ? null : parseUser(auth.value);
-    const endpoint = parseEndpoint(endpointText, settings.tls !== undefined);
+    const { host, port, address, secure } = endpoint;
+    const target = formatEndpoint(address, port);
+    // A certificate carries the name, also where we dial one of its addresses.
+    const certificateName = settings.tls?.serverName ?? (address === host ? undefined : host);
     const tls = settings.tls?.load() ?? ok({});
     if (!tls.ok) return tls;
     const etcd = (token: Token): Etcd3 =>
       new Etcd3({
-        hosts: `${endpoint.secure ? 'https' : 'http'}://${endpoint.address}`,
-        ...(endpoint.secure ? { credentials: channelCredentials(tls.value) } : {}),
-        grpcOptions: channelOptions(settings.tls?.serverName),
+        hosts: `${secure ? 'https' : 'http'}://${target}`,
+        ...(secure ? { credentials: channelCredentials(tls.value) } : {}),
+        grpcOptions: channelOptions(secure ? certificateName : undefined),
         faultHandling: { host: () => failAtOnce, global: failAtOnce },
         defaultCallOptions: (context: CallContext) => ({
           // gRPC compares deadlines with the wall clock, so no injected clock will do here.
@@ -92,10 +89,10 @@ export class EtcdLink {
         }),
       });
     try {
-      return ok(new EtcdLink(endpoint.address, etcd, user));
+      return ok(new EtcdLink(target, etcd, user));
     } catch (error) {
       // Certificates and keys that OpenSSL does not take.
-      return err(new CodedError('STORE_AUTH_FAILED', `TLS to ${endpointText}: ${describeError(error)}`));
+      return err(new CodedError('STORE_AUTH_FAILED', `TLS to ${target}: ${describeError(error)}`));
     }
   }
 
@@ -196,9 +193,8 @@ function channelOptions(serverName: string | undefined): NonNullable<IOptions['g
     // that a new link never inherits a dead connection or its back-off.
     'grpc.primary_user_agent': `vipkeeper/${randomUUID()}`,
     'grpc.max_receive_message_length': MAX_REPLY_BYTES,
-    'grpc.keepalive_time_ms': PING_EVERY_MS,
-    'grpc.keepalive_timeout_ms': PING_TIMEOUT_MS,
-    // Retries are ours, and a proxy named in the environment is not meant for the control session.
+    // No pings of gRPC's own: members drop who sends more than they like (--grpc-keepalive-min-time), and the lease's
+    // keepalive does the same and more. Retries are ours, and a proxy named in the environment is not meant for the control session.
     'grpc.enable_retries': 0,
     'grpc.enable_http_proxy': 0,
     ...(serverName === undefined

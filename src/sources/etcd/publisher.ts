@@ -165,7 +165,15 @@ export class Publisher {
       success: batch.map((op) => this.#request(op, lease)),
       failure: batch.map((op) => ({ request_range: { key: this.#keys.key(op.path), keys_only: true } })),
     });
-    if (!reply.ok) return reply;
+    if (!reply.ok) {
+      // A member may take less than etcd's defaults (--max-txn-ops, --max-request-bytes): halves may fit.
+      if (reply.error.code !== 'STORE_TOO_LARGE' || batch.length < 2) return reply;
+      const middle = Math.ceil(batch.length / 2);
+      const first = await this.#commit(connection, batch.slice(0, middle), tally);
+      if (!first.ok) return first;
+      const second = await this.#commit(connection, batch.slice(middle), tally);
+      return second.ok ? ok([...first.value, ...second.value]) : second;
+    }
     if (reply.value.succeeded) {
       const watch = this.#watched?.connection === connection ? this.#watched.watch : null;
       for (const op of batch) {

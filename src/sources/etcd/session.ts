@@ -3,13 +3,16 @@ import { CodedError, asCodedError } from '../../core/errors.ts';
 import type { Clock, Log, Random } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
+import { ServerNames, systemLookup } from '../server-names.ts';
+import type { Destination, Lookup } from '../server-names.ts';
 import type { SessionState } from '../source.ts';
 import { breaksConnection } from './errors.ts';
 import type { Keys } from './keys.ts';
 import { LeaseKeeper, sessionOf } from './lease.ts';
 import type { Lease } from './lease.ts';
 import type { EtcdLink } from './link.ts';
-import type { EtcdSettings } from './settings.ts';
+import { parseEndpoint } from './settings.ts';
+import type { Endpoint, EtcdSettings } from './settings.ts';
 import { ConfigWatch } from './watch.ts';
 
 /** A connection that held this long was a good one: what ends it does not count as a failed attempt. */
@@ -22,6 +25,8 @@ export interface SessionDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** In place of the system's resolver. */
+  readonly lookup?: Lookup | undefined;
 }
 
 export interface SessionHooks {
@@ -49,7 +54,9 @@ export class EtcdSession {
   readonly #log: Log;
   readonly #hooks: SessionHooks;
   readonly #backoff: Backoff;
-  readonly #endpoints: readonly string[];
+  readonly #names: ServerNames<Endpoint>;
+  #nameError: string | null = null;
+  #endpoints: readonly Destination<Endpoint>[] = [];
   #next = 0;
   #state: SessionState;
   #lease: Lease | null = null;
@@ -66,8 +73,8 @@ export class EtcdSession {
     this.#log = deps.log;
     this.#hooks = hooks;
     this.#backoff = new Backoff({ firstMs: 50, maxMs: 500, factor: 2, jitter: 0.5 }, deps.random);
-    // Agents of a fleet have the same list; each begins elsewhere in it.
-    this.#endpoints = shuffled(settings.endpoints, deps.random);
+    const endpoints = settings.endpoints.map((text) => parseEndpoint(text, settings.tls !== undefined));
+    this.#names = new ServerNames(endpoints, { ...deps, lookup: deps.lookup ?? systemLookup });
     this.#state = { kind: 'connecting', since: deps.clock.now(), lastError: null };
   }
 
@@ -111,14 +118,15 @@ export class EtcdSession {
 
   async #run(): Promise<void> {
     let failures = 0;
+    await this.#resolve();
     while (!this.#closed) {
-      const endpoint = this.#endpoints[this.#next % this.#endpoints.length] ?? '';
-      const { servedMs, error } = await this.#serve(endpoint).catch((thrown: unknown) => ({
-        servedMs: 0,
-        error: asCodedError(thrown),
-      }));
+      const endpoint = this.#endpoints[this.#next % this.#endpoints.length];
+      const { servedMs, error } = await this.#attempt(endpoint);
       if (this.#isClosed()) break;
-      this.#log[servedMs > 0 ? 'warn' : 'debug']({ endpoint, code: error.code, error: error.message }, 'no etcd');
+      this.#log[servedMs > 0 ? 'warn' : 'debug'](
+        { server: endpoint?.address, code: error.code, error: error.message },
+        'no etcd',
+      );
       this.#setState({ kind: 'connecting', since: this.#connectingSince(), lastError: error.message });
       // An ended lease is not the member's fault: stay with it.
       if (error.code === 'STORE_SESSION_EXPIRED') this.#lease = null;
@@ -126,15 +134,35 @@ export class EtcdSession {
       failures = servedMs >= STEADY_MS ? 0 : failures + 1;
       if (failures === 0) this.#backoff.reset();
       // After a break the next member is tried at once; only when all have failed is there reason to wait.
-      if (failures > 0 && failures % this.#endpoints.length === 0) {
+      const isRoundOver = failures > 0 && failures % Math.max(this.#endpoints.length, 1) === 0;
+      if (isRoundOver) {
         const refused = error.code === 'STORE_AUTH_FAILED' || error.code === 'STORE_FORBIDDEN';
         await this.#sleep(refused ? REFUSED_WAIT_MS : this.#backoff.next());
       }
+      if (isRoundOver || servedMs > 0) await this.#resolve();
     }
   }
 
+  /** Names may lead elsewhere by now: whenever a connection is lost, and before each round. */
+  async #resolve(): Promise<void> {
+    const { destinations, error } = await this.#names.resolve();
+    if (error !== null && error !== this.#nameError) {
+      this.#log.warn({ error }, 'not every store server could be resolved');
+    }
+    this.#nameError = error;
+    this.#endpoints = destinations;
+  }
+
+  async #attempt(endpoint: Destination<Endpoint> | undefined): Promise<{ servedMs: number; error: CodedError }> {
+    if (endpoint === undefined) {
+      const text = this.#nameError ?? 'no server has an address';
+      return { servedMs: 0, error: new CodedError('STORE_UNREACHABLE', text, { transient: true }) };
+    }
+    return this.#serve(endpoint).catch((thrown: unknown) => ({ servedMs: 0, error: asCodedError(thrown) }));
+  }
+
   /** Resolves when the connection is over, with the time for which it was of use. */
-  async #serve(endpoint: string): Promise<{ servedMs: number; error: CodedError }> {
+  async #serve(endpoint: Destination<Endpoint>): Promise<{ servedMs: number; error: CodedError }> {
     // First of all, so that a close finds it whenever it comes.
     const broken = new Promise<CodedError>((resolve) => (this.#breakNow = resolve));
     const breakNow = this.#breakNow;
@@ -225,17 +253,4 @@ export class EtcdSession {
       };
     });
   }
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const result = [...items];
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    const a = result[i];
-    const b = result[j];
-    if (a === undefined || b === undefined) continue;
-    result[i] = b;
-    result[j] = a;
-  }
-  return result;
 }

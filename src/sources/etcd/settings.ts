@@ -1,4 +1,5 @@
 import type { LoadAuth, StoreTls } from '../credentials.ts';
+import type { ServerAddress } from '../server-names.ts';
 
 /** Validated and resolved. */
 export interface EtcdSettings {
@@ -15,18 +16,24 @@ export interface EtcdSettings {
 /** The port that etcd registered with IANA for its clients. */
 const CLIENT_PORT = 2379;
 
-export interface Endpoint {
-  /** host:port, as gRPC wants it. */
-  readonly address: string;
+export interface Endpoint extends ServerAddress {
   readonly secure: boolean;
 }
 
 export function parseEndpoint(text: string, tlsWanted: boolean): Endpoint {
-  const address = text.replace(/^https?:\/\//, '').replace(/\/+$/, '');
+  const rest = text.replace(/^https?:\/\//, '').replace(/\/+$/, '');
+  const port = /:([0-9]+)$/.exec(rest)?.[1];
+  const host = port === undefined ? rest : rest.slice(0, -port.length - 1);
   return {
-    address: /:[0-9]+$/.test(address) ? address : `${address}:${CLIENT_PORT}`,
+    host: host.replace(/^\[|\]$/g, ''),
+    port: Number(port ?? CLIENT_PORT),
     secure: tlsWanted || text.startsWith('https://'),
   };
+}
+
+/** "10.0.0.1:2379", "[2001:db8::1]:2379": as gRPC wants it. */
+export function formatEndpoint(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 export interface EtcdUser {

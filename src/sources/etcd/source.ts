@@ -4,6 +4,7 @@ import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import { Listeners } from '../listeners.ts';
 import { PublishQueue } from '../publish-queue.ts';
+import type { Lookup } from '../server-names.ts';
 import type { EphemeralOwner, PublishReport, SessionState, Source, StoreSnapshot } from '../source.ts';
 import { Keys } from './keys.ts';
 import { sessionOf } from './lease.ts';
@@ -20,6 +21,7 @@ export interface EtcdSourceDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly lookup?: Lookup;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Keys, keyAfter } from '../../../../src/sources/etcd/keys.ts';
-import { parseEndpoint, parseUser } from '../../../../src/sources/etcd/settings.ts';
+import { formatEndpoint, parseEndpoint, parseUser } from '../../../../src/sources/etcd/settings.ts';
 
 describe('endpoints', () => {
   test.each([
@@ -14,7 +14,8 @@ describe('endpoints', () => {
     ['[2001:db8::1]', false, '[2001:db8::1]:2379', false],
     ['[2001:db8::1]:12379', false, '[2001:db8::1]:12379', false],
   ])('%s with TLS settings %s', (text, tls, address, secure) => {
-    expect(parseEndpoint(text, tls)).toEqual({ address, secure });
+    const { host, port, secure: isSecure } = parseEndpoint(text, tls);
+    expect({ address: formatEndpoint(host, port), secure: isSecure }).toEqual({ address, secure });
   });
 });
 
