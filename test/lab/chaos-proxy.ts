@@ -8,6 +8,8 @@ interface Pair {
   readonly server: Socket;
 }
 
+const LOOPBACK = { host: '127.0.0.1', port: 0 };
+
 /**
  * A TCP proxy that misbehaves on demand, between a client under test and a real server: it cuts connections (also in
  * the middle of a frame), goes silent while keeping them open, and hands bytes on in small pieces.
@@ -31,17 +33,19 @@ export class ChaosProxy {
   private constructor(server: Server, target: string) {
     this.#server = server;
     this.#target = target;
-    this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { address, port } = server.address() as AddressInfo;
+    this.address = `${address}:${port}`;
     server.on('connection', (client) => {
       this.#accept(client);
     });
   }
 
-  static start(target: string): Promise<ChaosProxy> {
+  /** @param listen where it is to be found; a free port of 127.0.0.1 unless given */
+  static start(target: string, listen: { host: string; port: number } = LOOPBACK): Promise<ChaosProxy> {
     const server = createServer();
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen(0, '127.0.0.1', () => resolve(new ChaosProxy(server, target)));
+      server.listen(listen.port, listen.host, () => resolve(new ChaosProxy(server, target)));
     });
   }
 
