@@ -1,13 +1,12 @@
 import { describeError } from '../core/errors.ts';
 import type { Cancel, Clock, Log, Unsubscribe } from '../core/ports.ts';
 import { Coalescer } from '../core/coalescer.ts';
-import type { AgentRecord, HealthRecord } from '../model/records/state.ts';
+import type { AgentRecord } from '../model/records/state.ts';
 import type { Source } from '../sources/source.ts';
+import type { HealthContent } from './policy/health-records.ts';
 
-/** What the publisher adds itself: who, in which session, when, and until when it is to be believed. */
-type Stamp = 'session' | 'at' | 'validUntil';
-export type HealthContent = Omit<HealthRecord, Stamp>;
-export type AgentContent = Omit<AgentRecord, Stamp>;
+/** What the publisher adds itself: in which session, and when. */
+export type AgentContent = Omit<AgentRecord, 'session' | 'at'>;
 
 /** Everything this agent says, by path under the root. */
 export interface Publication {
@@ -44,13 +43,17 @@ interface PublisherDeps {
 const SPACING_MS = 200;
 /** A record that stays the same is written again this often, */
 const REFRESH_MS = 30_000;
-/** and is to be believed until three refreshes were missed. */
-const VALID_MS = 3 * REFRESH_MS;
+/** or less often, so that the health of all services costs the store no more than this: a fleet has many agents. */
+const REFRESH_BYTES_PER_MS = 8;
+/** It is to be believed until so many refreshes were missed. */
+const VALID_REFRESHES = 3;
 
 interface Written {
   readonly content: string;
   readonly session: string;
   readonly at: number;
+  /** What its reader was promised; more records since then do not break the promise. */
+  readonly refreshMs: number;
   readonly bytes: Uint8Array;
 }
 
@@ -188,23 +191,41 @@ export class Publisher {
   #stamp(wanted: Publication, session: string): Map<string, Uint8Array> {
     const written = new Map<string, Written>();
     const now = this.#deps.clock.now();
-    const add = (path: string, content: AgentContent | HealthContent, stamp: object): void => {
-      const text = JSON.stringify(content);
+    const add = (path: string, { content, text }: Said, refreshMs: number, stamp: object): void => {
       const before = this.#written.get(path);
       const fresh = before !== undefined && before.content === text && before.session === session;
-      if (fresh && now - before.at < REFRESH_MS && now >= before.at) {
+      if (fresh && now - before.at < before.refreshMs && now >= before.at) {
         written.set(path, before);
         return;
       }
-      const record = { ...content, session, at: new Date(now).toISOString(), ...stamp };
-      written.set(path, { content: text, session, at: now, bytes: Buffer.from(JSON.stringify(record)) });
+      const record = { ...content, ...stamp, session, at: new Date(now).toISOString() };
+      written.set(path, { content: text, session, at: now, refreshMs, bytes: Buffer.from(JSON.stringify(record)) });
     };
-    add(this.#agentPath(), wanted.agent, {});
-    const validUntil = new Date(now + VALID_MS).toISOString();
-    for (const [service, content] of wanted.health) {
-      add(`state/health/${service}/${this.#options.agent}`, content, { validUntil });
+    add(this.#agentPath(), said(wanted.agent), REFRESH_MS, {});
+    const health = [...wanted.health].map(([service, content]) => [service, said(content)] as const);
+    const refreshMs = healthRefreshMs(health.reduce((sum, [, { text }]) => sum + text.length, 0));
+    // An edit that leaves the health of a service as it was is no reason to write it: the agent's own record says
+    // which revision is in force.
+    const revision = wanted.agent.acceptedRevision;
+    const validUntil = new Date(now + VALID_REFRESHES * refreshMs).toISOString();
+    for (const [service, content] of health) {
+      add(`state/health/${service}/${this.#options.agent}`, content, refreshMs, { revision, validUntil });
     }
     this.#written = written;
     return new Map([...written].map(([path, { bytes }]) => [path, bytes]));
   }
+}
+
+interface Said {
+  readonly content: AgentContent | HealthContent;
+  readonly text: string;
+}
+
+function said(content: AgentContent | HealthContent): Said {
+  return { content, text: JSON.stringify(content) };
+}
+
+/** @param characters of all health records of this agent */
+function healthRefreshMs(characters: number): number {
+  return Math.max(REFRESH_MS, Math.ceil(characters / REFRESH_BYTES_PER_MS / 1_000) * 1_000);
 }

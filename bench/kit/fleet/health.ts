@@ -25,7 +25,12 @@ export function healthOf(
   return new Map(
     [...records].map(([service, content]): [string, Uint8Array] => {
       const path = `state/health/${service}/${agent}`;
-      const stamp = { session: '0x0', at: '2026-01-01T00:00:00.000Z', validUntil: '2026-01-01T00:01:30.000Z' };
+      const stamp = {
+        revision: REVISION,
+        session: '0x0',
+        at: '2026-01-01T00:00:00.000Z',
+        validUntil: '2026-01-01T00:01:30.000Z',
+      };
       return [path, Buffer.from(JSON.stringify({ ...content, ...stamp }))];
     }),
   );

@@ -10,8 +10,8 @@ import type { Effective, EffectiveReal, EffectiveService } from './effective-sta
 import type { LeavingEntry } from './journal.ts';
 import type { VipAdvertisement } from './routes.ts';
 
-/** What one agent says about a service; session and times are the publisher's. */
-export type HealthContent = Omit<HealthRecord, 'session' | 'at' | 'validUntil'>;
+/** What one agent says about a service; the publisher adds in which session, at which revision and when. */
+export type HealthContent = Omit<HealthRecord, 'session' | 'revision' | 'at' | 'validUntil'>;
 
 type RealHealth = HealthRecord['reals'][string];
 type Progress = NonNullable<RealHealth['drain']>;
@@ -39,7 +39,7 @@ export function healthRecords(input: HealthRecordInput): ReadonlyMap<string, Hea
 function healthRecord(
   service: EffectiveService,
   drains: DrainWatch,
-  { agent, effective, vips }: HealthRecordInput,
+  { agent, vips }: HealthRecordInput,
 ): HealthContent {
   const reals = new Map<string, RealHealth>();
   for (const real of service.reals.values()) reals.set(real.name, realHealth(real, drains.ofReal(service, real)));
@@ -51,7 +51,6 @@ function healthRecord(
   return {
     v: STATE_VERSION,
     agent,
-    revision: effective.revision,
     quorum: service.quorum.state,
     advertised: vips.get(service.vip)?.advertised ?? false,
     reals: Object.fromEntries(reals),

@@ -34,9 +34,11 @@ export const HealthRecord = Type.Object(
     v: Type.Literal(STATE_VERSION, { description: 'Version of the record.' }),
     agent: Type.String({ description: 'Who says so.' }),
     session: Type.String({ description: 'Session or lease that the record lives in.' }),
-    revision: Type.String({ description: 'Revision of the accepted configuration behind it.' }),
+    revision: Type.String({ description: 'Revision of the configuration that was in force when it was written.' }),
     at: Time,
-    validUntil: Type.String({ description: 'Do not believe the record after this time, ISO 8601.' }),
+    validUntil: Type.String({
+      description: 'Do not believe the record after this time, ISO 8601: three refreshes were missed then.',
+    }),
     quorum: Type.Enum(['held', 'lost'], { description: 'Whether the service has its quorum on this agent.' }),
     advertised: Type.Boolean({ description: 'Whether this agent announces a route to the VIP now.' }),
     reals: Type.Record(

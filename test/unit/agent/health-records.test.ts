@@ -44,7 +44,6 @@ describe('health records', () => {
     expect(records().get('web')).toEqual({
       v: 1,
       agent: 'lb1',
-      revision: 'sha256:1',
       quorum: 'held',
       advertised: true,
       reals: {
@@ -73,7 +72,13 @@ describe('health records', () => {
 
   it('have the form that other tools are promised', () => {
     const content = records([leaving()]).get('web');
-    const record = { ...content, session: '0x1', at: '2026-01-02T03:04:05Z', validUntil: '2026-01-02T03:05:05Z' };
+    const record = {
+      ...content,
+      revision: 'sha256:1',
+      session: '0x1',
+      at: '2026-01-02T03:04:05Z',
+      validUntil: '2026-01-02T03:05:05Z',
+    };
     expect(validatorOf(HealthRecord)(record)).toMatchObject({ ok: true });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Publisher } from '../../../src/agent/publisher.ts';
-import type { AgentContent, HealthContent } from '../../../src/agent/publisher.ts';
+import type { HealthContent } from '../../../src/agent/policy/health-records.ts';
+import type { AgentContent } from '../../../src/agent/publisher.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { MemorySource, MemoryStore } from '../../fakes/memory-store.ts';
@@ -22,9 +23,18 @@ const AGENT: AgentContent = {
   peers: {},
 };
 
+const HEALTHY = {
+  target: '10.0.0.1:80',
+  verdict: 'up',
+  since: '',
+  cause: 'ok',
+  weight: 10,
+  state: 'enabled',
+} as const;
+
 function health(weight: number): HealthContent {
-  const a = { target: '10.0.0.1:80', verdict: 'up', since: '', cause: 'ok', weight, state: 'enabled' } as const;
-  return { v: 1, agent: 'lb1', revision: 'r', quorum: 'held', advertised: true, reals: { a } };
+  const a = { ...HEALTHY, weight };
+  return { v: 1, agent: 'lb1', quorum: 'held', advertised: true, reals: { a } };
 }
 
 function setUp(store = new MemoryStore()) {
@@ -76,6 +86,38 @@ describe('the publisher', () => {
     expect(read(WEB)).toEqual(first);
     await clock.advanceAsync(20_500);
     expect(read(WEB)).toMatchObject({ at: '2026-01-01T00:00:30.200Z', validUntil: '2026-01-01T00:02:00.200Z' });
+  });
+
+  it('refreshes large records less often, and promises no more than that', async () => {
+    const { publisher, clock, read, source } = setUp();
+    const cause = 'x'.repeat(20_000);
+    const large = { ...health(10), reals: { a: { ...HEALTHY, cause } } };
+    // 32 records of 20 kB are to cost 8 kB a second.
+    const services = Array.from({ length: 32 }, (_, index) => [`web-${index}`, large] as const);
+    publisher.set({ agent: AGENT, health: new Map(services) });
+    await clock.advanceAsync(0);
+    const first = read('state/health/web-0/lb1');
+    expect(first).toMatchObject({ at: '2026-01-01T00:00:00.000Z', validUntil: '2026-01-01T00:04:03.000Z' });
+    const before = source.publishes;
+    await clock.advanceAsync(80_000);
+    expect(source.publishes).toBeGreaterThan(before);
+    expect(read(SELF)).toMatchObject({ at: '2026-01-01T00:01:00.000Z' });
+    expect(read('state/health/web-0/lb1')).toEqual(first);
+    await clock.advanceAsync(30_000);
+    expect(read('state/health/web-0/lb1')).toMatchObject({ at: '2026-01-01T00:01:30.000Z' });
+  });
+
+  it('does not write the health of all services because of an edit', async () => {
+    const { publisher, clock, read } = setUp();
+    const records = new Map([['web', health(10)]]);
+    publisher.set({ agent: { ...AGENT, acceptedRevision: 'sha256:1' }, health: records });
+    await clock.advanceAsync(0);
+    publisher.set({ agent: { ...AGENT, acceptedRevision: 'sha256:2' }, health: records });
+    await clock.advanceAsync(400);
+    expect(read(SELF)).toMatchObject({ acceptedRevision: 'sha256:2' });
+    expect(read(WEB)).toMatchObject({ revision: 'sha256:1' });
+    await clock.advanceAsync(31_000);
+    expect(read(WEB)).toMatchObject({ revision: 'sha256:2' });
   });
 
   it('takes away the record of a service that is gone', async () => {
