@@ -34,6 +34,7 @@ const PORT_FILES = [
   'src/ipvs/describe.ts',
   'src/ipvs/equality.ts',
   'src/ipvs/traffic.ts',
+  'src/ipvs/nftables/abilities.ts',
   'src/checks/port.ts',
   'src/bgp/port.ts',
 ];

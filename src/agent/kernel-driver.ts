@@ -48,6 +48,8 @@ export interface KernelReport {
   /** What others had changed, the last ones. */
   readonly repairs: readonly Repair[];
   readonly repairCounts: ReadonlyMap<DriftKind, number>;
+  /** What keeps the host from forwarding, although the kernel holds what it should. */
+  readonly hindrances: readonly string[];
 }
 
 /** The two ports to the host, opened together: a dry run leaves the interfaces alone as well. */
@@ -112,6 +114,7 @@ export class KernelDriver {
       failures: [],
       repairs: [],
       repairCounts: this.#drift.counts(),
+      hindrances: [],
     };
   }
 
@@ -158,7 +161,7 @@ export class KernelDriver {
     this.#kind = kind;
     // What a dry run would have done is not ours in the kernel, where the same service may be somebody else's.
     this.#journal = isDryRun(kind) ? emptyJournal : this.#deps.journalFile.load();
-    this.#report = { ...this.#report, adapter: this.#ports.dataplane.name };
+    this.#report = { ...this.#report, adapter: this.#ports.dataplane.name, hindrances: [] };
   }
 
   /**
@@ -182,6 +185,7 @@ export class KernelDriver {
     this.#watchedAtMonotonic = this.#readAtMonotonic;
     this.#activityAt = clock.now();
     this.#report = { ...this.#report, lastRead: this.#activityAt };
+    await this.#noteHindrances(dataplane);
     return true;
   }
 
@@ -245,6 +249,7 @@ export class KernelDriver {
     await this.#applyServices(ports.dataplane, steps.services, failures);
     await this.#applyAddresses(ports.addresses, deleting, failures);
     this.#report = { ...this.#report, failures, lastApply: this.#deps.clock.now(), lastOps: count };
+    await this.#noteHindrances(ports.dataplane);
     if (failures.length === 0) return true;
     const fields = { failed: failures.length, first: failures.slice(0, SPELLED_OUT) };
     this.#deps.log.error(fields, 'part of the plan failed; the kernel is read again');
@@ -314,6 +319,13 @@ export class KernelDriver {
     }
     this.#journal = journal;
     return true;
+  }
+
+  async #noteHindrances(dataplane: Dataplane): Promise<void> {
+    const hindrances = (await dataplane.hindrances?.()) ?? [];
+    const news = hindrances.filter((each) => !this.#report.hindrances.includes(each));
+    if (news.length > 0) this.#deps.log.error({ hindrances: news }, 'the host does not forward');
+    this.#report = { ...this.#report, hindrances };
   }
 
   async #applyServices(dataplane: Dataplane, ops: readonly DataplaneOp[], failures: string[]): Promise<void> {

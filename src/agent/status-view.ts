@@ -1,5 +1,6 @@
 import type { PeerStatus } from '../bgp/port.ts';
 import { describeMatch } from '../ipvs/describe.ts';
+import { sharedAs } from '../ipvs/nftables/abilities.ts';
 import type { DrainView, KernelView, PeerView, RealView, ServiceView, StatusView, VipView } from '../model/status.ts';
 import type { SessionState } from '../sources/source.ts';
 import type { IntakeView } from './config-intake.ts';
@@ -86,6 +87,7 @@ function reasonsNotReady(input: StatusInput): string[] {
   const [failure] = kernel.failures;
   const more = kernel.failures.length > 1 ? ` (and ${kernel.failures.length - 1} more)` : '';
   if (failure !== undefined) reasons.push(`dataplane: ${failure}${more}`);
+  reasons.push(...kernel.hindrances.map((text) => `dataplane: ${text}`));
   reasons.push(...input.routeFailures.map((text) => `bgp: ${text}`));
   if (publishing.kind === 'contested' && publishing.final) {
     reasons.push(`another agent publishes under the name ${input.agent} (session ${publishing.session})`);
@@ -195,7 +197,7 @@ function serviceView(service: EffectiveService, pass: PassView, kernel: KernelRe
     name: service.name,
     vip: service.vip,
     state: service.state,
-    scheduler: desired?.scheduler ?? '',
+    scheduler: schedulerText(desired?.scheduler ?? '', kernel.adapter),
     kernelServices: service.kernelKeys.length,
     quorum: service.quorum.state,
     quorumCause: service.quorum.cause,
@@ -203,6 +205,12 @@ function serviceView(service: EffectiveService, pass: PassView, kernel: KernelRe
     connections: activity.scheduled(),
     reals: [...service.reals.values()].map((real) => realView(real, activity, drains.ofReal(service, real))),
   };
+}
+
+/** An adapter may let another scheduler stand in for the one that the record asks for. */
+function schedulerText(scheduler: string, adapter: string): string {
+  const standIn = adapter === 'nftables' ? sharedAs(scheduler) : null;
+  return standIn === null ? scheduler : `${scheduler} (as ${standIn})`;
 }
 
 function realView(real: EffectiveReal, activity: ActivityTable, drain: RealProgress | null): RealView {

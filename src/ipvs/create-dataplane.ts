@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { Clock, Log } from '../core/ports.ts';
 import type { InterfaceAddresses } from './addresses.ts';
 import { ForgettingDataplane } from './conntrack/forgetting-dataplane.ts';
@@ -44,13 +45,17 @@ export async function createDataplane(kind: DataplaneKind, deps: DataplaneDeps):
 async function createNftables(deps: DataplaneDeps): Promise<Dataplane> {
   const transports = await chooseTransport(deps);
   const conntrack = new NetlinkConntrack({ open: transports.open(NETLINK_NETFILTER), clock: deps.clock });
-  const inner = new NftablesDataplane({ run: nftCommand(deps.clock), conntrack, log: deps.log });
+  const inner = new NftablesDataplane({ run: nftCommand(deps.clock), conntrack, readSetting, log: deps.log });
   return new ForgettingDataplane({ inner, conntrack, log: deps.log });
 }
 
 function forgetting(inner: Dataplane, transports: Transports, { clock, log }: DataplaneDeps): Dataplane {
   const conntrack = new NetlinkConntrack({ open: transports.open(NETLINK_NETFILTER), clock });
   return new ForgettingDataplane({ inner, conntrack, log });
+}
+
+async function readSetting(name: string): Promise<string | null> {
+  return readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').catch(() => null);
 }
 
 /** The VIP addresses that go with a dataplane: a dry run leaves the host's interfaces alone as well. */

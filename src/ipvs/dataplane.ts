@@ -151,7 +151,7 @@ export interface ApplyReport<Op> {
 
 /** Calls must not overlap. */
 export interface Dataplane {
-  /** Short name for logs and status: 'ipvs', 'ipvsadm', 'memory'. */
+  /** Short name for logs and status: 'ipvs', 'ipvsadm', 'nftables', 'memory'. */
   readonly name: string;
   /** Everything the kernel holds, ours or not. */
   read(): Promise<Result<DataplaneState, CodedError>>;
@@ -161,6 +161,8 @@ export interface Dataplane {
    */
   readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>>;
   info(): Promise<Result<DataplaneInfo, CodedError>>;
+  /** What keeps the host from forwarding what was last read, as sentences; absent = the adapter knows of nothing. */
+  hindrances?(): Promise<readonly string[]>;
   /**
    * Carries out the operations in order. "Add" of what exists (EEXIST) and "delete" of what is gone (ENOENT, ESRCH)
    * are failures here; whether they matter is the caller's business.

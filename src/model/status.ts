@@ -84,7 +84,9 @@ export const ServiceView = Type.Object({
   name: Type.String({ description: 'Name of the record.' }),
   vip: Type.String({ description: 'Name of its VIP.' }),
   state: Type.String({ description: "The operators' wish: enabled, drain or disabled." }),
-  scheduler: Type.String({ description: 'IPVS scheduler.' }),
+  scheduler: Type.String({
+    description: 'IPVS scheduler; on nftables also what stands in for one that counts connections: "wlc (as wrr)".',
+  }),
   kernelServices: Type.Integer({ description: 'Kernel services that it expands to.' }),
   quorum: Type.Enum(['held', 'lost'], { description: 'Whether enough reals are up.' }),
   quorumCause: Type.String({ description: 'The count behind it.' }),
@@ -129,7 +131,7 @@ export const HoldView = Type.Object({
 export type HoldView = Static<typeof HoldView>;
 
 export const KernelView = Type.Object({
-  adapter: Type.String({ description: 'How the kernel is reached: ipvs, ipvsadm or memory.' }),
+  adapter: Type.String({ description: 'How the kernel is reached: ipvs, ipvsadm, nftables or memory.' }),
   services: Type.Integer({ description: 'Virtual services of ours.' }),
   destinations: Type.Integer({ description: 'Destinations of ours.' }),
   foreignServices: Type.Array(Type.String(), { description: 'In the kernel, not ours, never touched.' }),

@@ -38,7 +38,7 @@ export interface DesiredAgent {
   readonly sources: readonly string[];
   readonly labels: Named<string>;
   readonly bgp: DesiredBgp | null;
-  readonly dataplane: 'ipvs' | 'ipvsadm' | 'memory';
+  readonly dataplane: 'ipvs' | 'ipvsadm' | 'nftables' | 'memory';
   readonly limits: DeleteLimits;
   readonly verifyIntervalMs: number;
   readonly drainTimeoutMs: number;

@@ -41,6 +41,10 @@ export class ForgettingDataplane implements Dataplane {
     return this.#inner.info();
   }
 
+  hindrances(): Promise<readonly string[]> {
+    return this.#inner.hindrances?.() ?? Promise.resolve([]);
+  }
+
   async apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>> {
     const report = await this.#inner.apply(ops);
     await this.#forget(flowsOf(report.applied));

@@ -2,6 +2,7 @@ import { CodedError, describeError } from '../../core/errors.ts';
 import type { Log } from '../../core/ports.ts';
 import { ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
+import type { Family } from '../../model/address.ts';
 import type { Conntrack, FlowCount } from '../conntrack/flows.ts';
 import { matchOf, serviceKeyOf, servicesIn } from '../dataplane.ts';
 import type {
@@ -10,6 +11,7 @@ import type {
   DataplaneInfo,
   DataplaneOp,
   DataplaneState,
+  KernelService,
   ServiceKey,
   ServiceMatch,
 } from '../dataplane.ts';
@@ -20,12 +22,25 @@ import { ReportBuilder } from '../report.ts';
 import { unsupported } from './abilities.ts';
 import { withActivity } from './activity.ts';
 import { decodeListing } from './decode.ts';
+import type { ListedService } from './decode.ts';
+import { forwardingHindrances } from './forwarding.ts';
+import type { ReadSetting } from './forwarding.ts';
 import { layoutOf } from './layout.ts';
 import type { Listing } from './listing.ts';
 import { TABLE_NAME } from './names.ts';
 import { complaintsIn, errnoIn, listTable } from './nft-command.ts';
 import { transaction } from './transaction.ts';
 import type { Line } from './transaction.ts';
+
+const NOTHING: ReadonlyMap<ServiceKey, ListedService> = new Map();
+
+interface NftablesDeps {
+  readonly run: RunProgram;
+  /** Closed by whoever made it. */
+  readonly conntrack: Pick<Conntrack, 'count'>;
+  readonly readSetting: ReadSetting;
+  readonly log: Log;
+}
 
 /** Runs of one plan: each after the second leaves out at least one service that the kernel refused. */
 const ATTEMPTS = 100;
@@ -40,19 +55,23 @@ export class NftablesDataplane implements Dataplane {
   readonly #run: RunProgram;
   readonly #conntrack: Pick<Conntrack, 'count'>;
   readonly #log: Log;
+  readonly #readSetting: ReadSetting;
   #countable = true;
+  /** Of the services that were last read. */
+  #families: ReadonlySet<Family> = new Set();
 
-  /** @param deps.conntrack closed by whoever made it */
-  constructor(deps: { readonly run: RunProgram; readonly conntrack: Pick<Conntrack, 'count'>; readonly log: Log }) {
+  constructor(deps: NftablesDeps) {
     this.#run = deps.run;
     this.#conntrack = deps.conntrack;
+    this.#readSetting = deps.readSetting;
     this.#log = deps.log;
   }
 
   async read(): Promise<Result<DataplaneState, CodedError>> {
     const listing = await listTable(this.#run, TABLE_NAME);
     if (!listing.ok) return listing;
-    const services = listing.value === null ? new Map() : decodeListing(listing.value);
+    const services = listing.value === null ? NOTHING : decodeListing(listing.value);
+    this.#families = familiesOf(services.values());
     if (services.size === 0) return ok(new Map());
     return ok(withActivity(services, await this.#countFlows()));
   }
@@ -64,6 +83,10 @@ export class NftablesDataplane implements Dataplane {
 
   info(): Promise<Result<DataplaneInfo, CodedError>> {
     return Promise.resolve(ok({ version: null, connectionTableSize: null }));
+  }
+
+  hindrances(): Promise<readonly string[]> {
+    return forwardingHindrances(this.#families, this.#readSetting);
   }
 
   async apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>> {
@@ -114,12 +137,17 @@ export class NftablesDataplane implements Dataplane {
       if (!end.ok) return end;
       if (end.value.status !== 0) return ok(refusalIn(end.value.stderr, lines));
     }
+    this.#families = familiesOf(table.entries.values());
     for (const { op, errno } of outcomes) {
       if (errno === null) report.applied(op);
       else report.refused(op, errno, null, 'NFT_FAILED');
     }
     return ok(null);
   }
+}
+
+function familiesOf(entries: Iterable<{ readonly service: KernelService }>): Set<Family> {
+  return new Set(Array.from(entries, ({ service }) => service.match.family));
 }
 
 interface Outcome {

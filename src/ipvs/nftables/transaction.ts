@@ -1,8 +1,9 @@
+import { serviceKeyOf } from '../dataplane.ts';
 import type { ServiceKey } from '../dataplane.ts';
 import { command } from './layout.ts';
 import type { Chain, Layout } from './layout.ts';
 import type { ListedChain, Listing } from './listing.ts';
-import { KEPT_PREFIX, REAL_PREFIX, SERVICE_PREFIX, TABLE } from './names.ts';
+import { KEPT_PREFIX, parseRealName, parseServiceName, REAL_PREFIX, SERVICE_PREFIX, TABLE } from './names.ts';
 
 /** One command for nft(8); commands of one run are one transaction. */
 export interface Line {
@@ -43,19 +44,25 @@ export function transaction(listing: Listing | null, layout: Layout): Line[] {
     for (const rule of rules) say(owner, command('add', 'rule', `${name} ${rule}`));
   }
   // A chain can go when no rule leads to it any more.
-  for (const name of gone) say(null, command('flush', 'chain', name));
-  for (const name of gone) say(null, command('delete', 'chain', name));
+  for (const name of gone) say(ownerOf(name), command('flush', 'chain', name));
+  for (const name of gone) say(ownerOf(name), command('delete', 'chain', name));
   for (const name of there.sets) {
     if (name.startsWith(KEPT_PREFIX) && !layout.sets.has(name)) say(null, command('delete', 'set', name));
   }
   for (const name of there.counters.keys()) {
-    if (isOurs(name) && !layout.counters.has(name)) say(null, command('delete', 'counter', name));
+    if (isOurs(name) && !layout.counters.has(name)) say(ownerOf(name), command('delete', 'counter', name));
   }
   return lines;
 }
 
 function isOurs(name: string): boolean {
   return name.startsWith(SERVICE_PREFIX) || name.startsWith(REAL_PREFIX);
+}
+
+/** The service that a chain or counter was made for. */
+function ownerOf(name: string): ServiceKey | null {
+  const match = parseServiceName(name) ?? parseRealName(name)?.match ?? null;
+  return match === null ? null : serviceKeyOf(match);
 }
 
 function sameChain(actual: ListedChain | undefined, wanted: Chain): boolean {

@@ -115,9 +115,11 @@ export const AgentSettings = closedObject(
       description: 'The BGP speaker; null = none.',
       allowed: 'an object with the BGP settings, or null',
     }),
-    dataplane: choice(['ipvs', 'ipvsadm', 'memory'], {
+    dataplane: choice(['ipvs', 'ipvsadm', 'nftables', 'memory'], {
       default: 'ipvs',
-      description: 'How services reach the kernel: generic netlink, the ipvsadm program, or not at all (dry run).',
+      description:
+        'How services reach the kernel: IPVS over generic netlink or by the ipvsadm program; rules of nf_tables by the ' +
+        'nft program, on hosts without IPVS; or not at all (dry run).',
     }),
     limits: Limits,
     verifyInterval: duration({ default: '60s', description: 'How often the kernel is read and compared.' }),

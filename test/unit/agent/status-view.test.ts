@@ -66,6 +66,7 @@ const REPORT: KernelReport = {
     ['real-gone', 1],
     ['real-edited', 1],
   ]),
+  hindrances: [],
 };
 
 function pass(): PassView {
@@ -125,6 +126,7 @@ describe('readiness', () => {
     ['no pass yet', { pass: null }, /first pass/],
     ['a pass that broke off', { passFailure: 'a defect' }, /broke off: a defect/],
     ['the kernel', { kernel: { ...REPORT, failures: ['EPERM', 'x', 'y'] } }, /^dataplane: EPERM \(and 2 more\)$/],
+    ['a host that does not forward', { kernel: { ...REPORT, hindrances: ['x is 0'] } }, /^dataplane: x is 0$/],
     ['BGP', { routeFailures: ['peer tor1: no password'] }, /^bgp: peer tor1: no password$/],
     [
       'a name that is taken for good',
@@ -135,6 +137,11 @@ describe('readiness', () => {
     const { ready, notReady } = status(changes);
     expect(ready).toBe(false);
     expect(notReady).toEqual([expect.stringMatching(reason)]);
+  });
+
+  it('names the scheduler that stands in for one that an adapter does not have', () => {
+    const scheduler = (adapter: string) => status({ kernel: { ...REPORT, adapter } }).services[0]?.scheduler;
+    expect([scheduler('ipvs'), scheduler('nftables')]).toEqual(['wlc', 'wlc (as wrr)']);
   });
 
   it('is not taken away by a name that may yet come free', () => {
