@@ -5,6 +5,8 @@ import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import type { IpAddress } from '../model/address.ts';
 import type { RecordDecoder } from '../model/decode.ts';
+import { DEFAULT_METRIC_LIMITS } from '../model/metric-limits.ts';
+import type { MetricLimits } from '../model/metric-limits.ts';
 import type { StatusView } from '../model/status.ts';
 import type { Source } from '../sources/source.ts';
 import { ConfigIntake } from './config-intake.ts';
@@ -23,6 +25,8 @@ import { Reconciler } from './reconciler.ts';
 import type { Verification } from './reconciler.ts';
 import { RouteDriver } from './route-driver.ts';
 import { RunFile } from './run-file.ts';
+import { TrafficLedger } from './traffic-ledger.ts';
+import { TrafficReader } from './traffic-reader.ts';
 import { statusOverview, statusView } from './status-view.ts';
 import type { StatusInput } from './status-view.ts';
 
@@ -76,6 +80,8 @@ export class Agent {
   readonly #routes: RouteDriver;
   readonly #reconciler: Reconciler;
   readonly #publisher: Publisher;
+  readonly #ledger = new TrafficLedger();
+  readonly #traffic: TrafficReader;
   readonly #unsubscribe: Unsubscribe[] = [];
   #saving: Cancel | null = null;
   #healthChanged = false;
@@ -116,6 +122,13 @@ export class Agent {
       random,
       log: log.child({ part: 'reconciler' }),
     });
+    this.#traffic = new TrafficReader({
+      kernel: this.#kernel,
+      view: () => this.#reconciler.view(),
+      ledger: this.#ledger,
+      clock,
+      log: log.child({ part: 'traffic' }),
+    });
     const { agent, sessionTimeoutMs } = options;
     this.#publisher = new Publisher(
       { agent, sessionTimeoutMs },
@@ -134,6 +147,7 @@ export class Agent {
       source.onState(() => this.#noteSession()),
       this.#intake.onChange(() => this.#reconciler.poke()),
       this.#intake.onChange(() => this.#publish()),
+      this.#reconciler.onPass(() => this.#traffic.noteReading()),
       this.#reconciler.onPass(() => this.#publish()),
       speaker.onChange(() => this.#publish()),
       checks.onChange(() => {
@@ -147,6 +161,16 @@ export class Agent {
 
   status(): StatusView {
     return statusView(this.#statusInput());
+  }
+
+  /** Reads counters and connections anew, if those there are are not fresh. Call it before a status that is shown. */
+  freshen(): Promise<void> {
+    return this.#traffic.fresh();
+  }
+
+  /** How many reals have metrics of their own. */
+  metricLimits(): MetricLimits {
+    return this.#intake.accepted()?.agent.metrics ?? DEFAULT_METRIC_LIMITS;
   }
 
   /** Reads the kernel now, compares it with what should be in force, mends it, and says what was found. */
@@ -197,6 +221,8 @@ export class Agent {
       peers: this.#routes.peers(),
       routeFailures: this.#routes.failures(),
       counters: this.#counters,
+      ledger: this.#ledger,
+      countedAt: this.#traffic.countedAt(),
     };
   }
 

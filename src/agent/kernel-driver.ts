@@ -7,6 +7,7 @@ import type { AddressOp, InterfaceAddress, InterfaceAddresses } from '../ipvs/ad
 import type {
   ApplyReport,
   Dataplane,
+  DataplaneInfo,
   DataplaneOp,
   DataplaneState,
   ServiceKey,
@@ -37,6 +38,8 @@ export interface Picture {
 /** The driver's part of the status page. Times are wall-clock milliseconds, null = never. */
 export interface KernelReport {
   readonly adapter: string;
+  /** What it tells about itself; null = not asked yet. */
+  readonly info: DataplaneInfo | null;
   readonly picture: Picture | null;
   readonly foreign: readonly ServiceKey[];
   readonly leaving: readonly LeavingEntry[];
@@ -105,6 +108,7 @@ export class KernelDriver {
     this.#drift = new DriftWatch(deps);
     this.#report = {
       adapter: 'none',
+      info: null,
       picture: null,
       foreign: [],
       leaving: [],
@@ -154,14 +158,14 @@ export class KernelDriver {
     try {
       this.#ports = await this.#deps.open(kind);
     } catch (error) {
-      this.#report = { ...this.#report, adapter: 'none' };
+      this.#report = { ...this.#report, adapter: 'none', info: null };
       this.#unreadable(asCodedError(error));
       return;
     }
     this.#kind = kind;
     // What a dry run would have done is not ours in the kernel, where the same service may be somebody else's.
     this.#journal = isDryRun(kind) ? emptyJournal : this.#deps.journalFile.load();
-    this.#report = { ...this.#report, adapter: this.#ports.dataplane.name, hindrances: [] };
+    this.#report = { ...this.#report, adapter: this.#ports.dataplane.name, info: null, hindrances: [] };
   }
 
   /**
@@ -176,6 +180,10 @@ export class KernelDriver {
     const { dataplane, addresses: interfaces } = this.#ports;
     const services = await this.#turns.run(() => dataplane.read());
     if (!services.ok) return this.#unreadable(services.error);
+    if (this.#report.info === null) {
+      const info = await this.#turns.run(() => dataplane.info());
+      if (info.ok) this.#report = { ...this.#report, info: info.value };
+    }
     const addresses = await interfaces.read();
     if (!addresses.ok) return this.#unreadable(addresses.error);
     const picture: Picture = { services: services.value, addresses: addresses.value };

@@ -23,7 +23,7 @@ export interface LastKnownGood {
   readonly confirmedAt: number;
 }
 
-const KIND = { format: 'vipkeeper-last-known-good', version: 2 };
+const KIND = { format: 'vipkeeper-last-known-good', version: 3 };
 
 /** Revisions of the store do not fit JSON numbers; good records are JSON themselves, so UTF-8. */
 interface SavedRecord {

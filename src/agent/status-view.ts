@@ -1,16 +1,28 @@
 import type { PeerStatus } from '../bgp/port.ts';
+import type { DataplaneState } from '../ipvs/dataplane.ts';
 import { describeMatch } from '../ipvs/describe.ts';
 import { sharedAs } from '../ipvs/nftables/abilities.ts';
-import type { DrainView, KernelView, PeerView, RealView, ServiceView, StatusView, VipView } from '../model/status.ts';
+import type {
+  DrainView,
+  KernelView,
+  PeerView,
+  RealView,
+  ServiceView,
+  StatusView,
+  TrafficView,
+  VipView,
+} from '../model/status.ts';
 import type { SessionState } from '../sources/source.ts';
 import type { IntakeView } from './config-intake.ts';
 import type { Counters } from './counters.ts';
-import { addConnections, connectionsOf, NO_CONNECTIONS } from './policy/connections.ts';
-import type { Connections } from './policy/connections.ts';
+import { ActivityTable } from './activity-table.ts';
+import { connectionsOf, totalOf } from './policy/connections.ts';
 import type { Desired } from './policy/desired-state.ts';
 import { DrainWatch } from './policy/drain-progress.ts';
-import type { RealProgress } from './policy/drain-progress.ts';
 import { isActive } from './policy/drains.ts';
+import { EntryNames } from './policy/entry-names.ts';
+import type { Rates, Totals } from './policy/traffic-figures.ts';
+import type { TrafficLedger } from './traffic-ledger.ts';
 import { progressContent } from './policy/health-records.ts';
 import type { EffectiveReal, EffectiveService } from './policy/effective-state.ts';
 import type { KernelReport } from './kernel-driver.ts';
@@ -36,6 +48,9 @@ export interface StatusInput {
   readonly peers: readonly PeerStatus[];
   readonly routeFailures: readonly string[];
   readonly counters: Counters;
+  readonly ledger: TrafficLedger;
+  /** When counters and connections were read. */
+  readonly countedAt: number | null;
 }
 
 /** The read model without what grows with the number of reals: what the agent says of itself in the store. */
@@ -43,7 +58,7 @@ export type StatusOverview = Omit<StatusView, 'vips' | 'services'>;
 
 /** Pure: the read model of one moment. */
 export function statusView(input: StatusInput): StatusView {
-  return { ...statusOverview(input), vips: vipViews(input.pass), services: serviceViews(input.pass, input.kernel) };
+  return { ...statusOverview(input), vips: vipViews(input.pass), services: serviceViews(input) };
 }
 
 export function statusOverview(input: StatusInput): StatusOverview {
@@ -184,26 +199,44 @@ function vipViews(pass: PassView | null): VipView[] {
   });
 }
 
-function serviceViews(pass: PassView | null, kernel: KernelReport): ServiceView[] {
+function serviceViews({ pass, kernel, ledger }: StatusInput): ServiceView[] {
   if (pass === null) return [];
-  const drains = drainWatch(pass, kernel);
-  return [...pass.effective.services.values()].map((service) => serviceView(service, pass, kernel, drains));
+  const facts: ServiceFacts = {
+    pass,
+    ledger,
+    adapter: kernel.adapter,
+    actual: kernel.picture?.services ?? null,
+    names: new EntryNames(pass.effective, kernel.leaving),
+    drains: drainWatch(pass, kernel),
+  };
+  return [...pass.effective.services.values()].map((service) => serviceView(service, facts));
 }
 
-function serviceView(service: EffectiveService, pass: PassView, kernel: KernelReport, drains: DrainWatch): ServiceView {
-  const desired = pass.desired.services[service.name];
-  const activity = new ActivityTable(service, pass, kernel);
+interface ServiceFacts {
+  readonly pass: PassView;
+  readonly ledger: TrafficLedger;
+  readonly adapter: string;
+  readonly actual: DataplaneState | null;
+  readonly names: EntryNames;
+  readonly drains: DrainWatch;
+}
+
+function serviceView(service: EffectiveService, facts: ServiceFacts): ServiceView {
+  const { pass, ledger } = facts;
+  const activity = new ActivityTable(service, facts.names, facts.actual);
+  const { connections, rates } = activity.ofService();
   return {
     name: service.name,
     vip: service.vip,
     state: service.state,
-    scheduler: schedulerText(desired?.scheduler ?? '', kernel.adapter),
+    scheduler: schedulerText(pass.desired.services[service.name]?.scheduler ?? '', facts.adapter),
     kernelServices: service.kernelKeys.length,
     quorum: service.quorum.state,
     quorumCause: service.quorum.cause,
     sorry: service.sorry,
-    connections: activity.scheduled(),
-    reals: [...service.reals.values()].map((real) => realView(real, activity, drains.ofReal(service, real))),
+    connections: { ...connections },
+    traffic: trafficView(ledger.ofService(service.name), rates),
+    reals: [...service.reals.values()].map((real) => realView(service, real, activity, facts)),
   };
 }
 
@@ -213,8 +246,14 @@ function schedulerText(scheduler: string, adapter: string): string {
   return standIn === null ? scheduler : `${scheduler} (as ${standIn})`;
 }
 
-function realView(real: EffectiveReal, activity: ActivityTable, drain: RealProgress | null): RealView {
-  const { active, inactive, persistent } = activity.of(real.name);
+function realView(
+  service: EffectiveService,
+  real: EffectiveReal,
+  activity: ActivityTable,
+  { ledger, drains }: ServiceFacts,
+): RealView {
+  const { connections, rates } = activity.ofReal(real.name);
+  const drain = drains.ofReal(service, real);
   return {
     name: real.name,
     target: real.target,
@@ -227,45 +266,24 @@ function realView(real: EffectiveReal, activity: ActivityTable, drain: RealProgr
     weight: real.weight,
     kept: real.kept,
     reason: real.reason,
-    activeConnections: active,
-    inactiveConnections: inactive,
-    persistentConnections: persistent,
+    activeConnections: connections.active,
+    inactiveConnections: connections.inactive,
+    persistentConnections: connections.persistent,
+    traffic: trafficView(ledger.ofReal(service.name, real.name), rates),
     drain: drain === null ? null : progressContent(drain),
   };
 }
 
-/** Connections per real of one service, over all the kernel services that it expands to, and where it is leaving. */
-class ActivityTable {
-  readonly #byReal = new Map<string, Connections>();
-  #scheduled = 0;
-
-  constructor(service: EffectiveService, pass: PassView, { picture, leaving }: KernelReport) {
-    for (const key of service.kernelKeys) {
-      const wanted = pass.effective.kernel.get(key);
-      const held = picture?.services.get(key);
-      if (wanted === undefined || held === undefined) continue;
-      this.#scheduled += Number(held.stats.connections);
-      for (const [destination, { real }] of wanted.destinations) {
-        const there = held.destinations.get(destination);
-        if (there !== undefined && real !== null) this.#add(real, connectionsOf(there.activity));
-      }
-    }
-    for (const entry of leaving) {
-      if (entry.service === service.name && entry.real !== null) this.#add(entry.real, entry.connections);
-    }
-  }
-
-  scheduled(): number {
-    return this.#scheduled;
-  }
-
-  of(real: string): Connections {
-    return this.#byReal.get(real) ?? NO_CONNECTIONS;
-  }
-
-  #add(real: string, connections: Connections): void {
-    this.#byReal.set(real, addConnections(this.#byReal.get(real) ?? NO_CONNECTIONS, connections));
-  }
+function trafficView(totals: Totals, rates: Rates): TrafficView {
+  const { connectionsPerSecond, inPacketsPerSecond, outPacketsPerSecond, inBytesPerSecond, outBytesPerSecond } = rates;
+  return {
+    ...totals,
+    connectionsPerSecond,
+    inPacketsPerSecond,
+    outPacketsPerSecond,
+    inBytesPerSecond,
+    outBytesPerSecond,
+  };
 }
 
 function peerView(peer: PeerStatus): PeerView {
@@ -282,7 +300,7 @@ function peerView(peer: PeerStatus): PeerView {
   };
 }
 
-function kernelView({ kernel, counters }: StatusInput): KernelView {
+function kernelView({ kernel, counters, countedAt }: StatusInput): KernelView {
   const services = kernel.picture?.services;
   const foreign = new Set(kernel.foreign);
   const ours = [...(services ?? [])].filter(([key]) => !foreign.has(key));
@@ -297,6 +315,10 @@ function kernelView({ kernel, counters }: StatusInput): KernelView {
     leaving: kernel.leaving.map(({ key, destination, until }) => {
       return { service: key, real: destination, until: time(until) };
     }),
+    ...tableView(services ?? new Map()),
+    connectionTableSize: kernel.info?.connectionTableSize ?? null,
+    version: kernel.info?.version ?? null,
+    countedAt: timeOrNull(countedAt),
     lastRead: timeOrNull(kernel.lastRead),
     lastApply: timeOrNull(kernel.lastApply),
     lastOps: kernel.lastOps,
@@ -306,6 +328,17 @@ function kernelView({ kernel, counters }: StatusInput): KernelView {
     repairs: kernel.repairs.map(({ at, kind, text }) => ({ at: time(at), kind, found: text })),
     failures: [...kernel.failures],
   };
+}
+
+/** Every connection and every template is an entry, but for those of destinations that were deleted with them open. */
+function tableView(services: DataplaneState) {
+  let tableDestinations = 0;
+  let connectionEntries = 0;
+  for (const { destinations } of services.values()) {
+    tableDestinations += destinations.size;
+    for (const { activity } of destinations.values()) connectionEntries += totalOf(connectionsOf(activity));
+  }
+  return { tableServices: services.size, tableDestinations, connectionEntries };
 }
 
 function time(ms: number): string {

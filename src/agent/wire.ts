@@ -63,12 +63,16 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
   );
   const api = createApi({
     status: () => agent.status(),
+    freshen: () => agent.freshen(),
     verify: async () => {
       const found = await agent.verify();
       return found.ok ? ok(verificationView(found.value)) : found;
     },
     log: log.child({ part: 'api' }),
-    metrics: new MetricsRegistry(() => agent.counters),
+    metrics: new MetricsRegistry(
+      () => agent.counters,
+      () => agent.metricLimits(),
+    ),
     listen: bootstrap.api.listen === null ? null : parseListen(bootstrap.api.listen),
     version,
   });

@@ -1,4 +1,5 @@
 import type { DrainView, RealView, ServiceView, StatusView } from '../model/status.ts';
+import { TRAFFIC_METRICS } from './traffic-metrics.ts';
 
 /** Numbers that the agent counts and the read model does not hold. */
 export interface AgentCounters {
@@ -19,7 +20,10 @@ export interface Scrape {
   readonly status: StatusView;
   readonly counters: AgentCounters | null;
   readonly reals: readonly ShownReal[];
-  readonly omittedReals: number;
+  /** Those of them that have metrics of their traffic as well. */
+  readonly trafficReals: readonly ShownReal[];
+  /** How many have no metrics of their own: none at all, or none of their traffic. */
+  readonly omitted: { readonly state: number; readonly traffic: number };
 }
 
 export interface Sample {
@@ -160,11 +164,14 @@ export const METRICS: readonly MetricDefinition[] = [
     help: 'Whether the sorry server takes the traffic.',
     value: ({ sorry }) => sorry,
   }),
-  ofService('counter', {
-    name: 'vipkeeper_service_connections_total',
-    help: 'Connections that the kernel scheduled since it has the service.',
-    value: ({ connections }) => connections,
-  }),
+  ...(['active', 'inactive', 'persistent'] as const).map((kind) =>
+    ofService('gauge', {
+      name: `vipkeeper_service_${kind}_connections`,
+      help: `${kind === 'persistent' ? 'Persistence templates' : `Connections that are ${kind}`}, over the whole service.`,
+      value: ({ connections }) => connections[kind],
+    }),
+  ),
+  ...TRAFFIC_METRICS,
   ofReal({
     name: 'vipkeeper_real_up',
     help: 'Whether the verdict of the checks is up (1), or down or unknown (0).',
@@ -235,6 +242,31 @@ export const METRICS: readonly MetricDefinition[] = [
     value: ({ kernel }) => kernel.destinations,
   }),
   single('gauge', {
+    name: 'vipkeeper_kernel_table_services',
+    help: 'Virtual services in the kernel, ours or not.',
+    value: ({ kernel }) => kernel.tableServices,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_table_destinations',
+    help: 'Destinations in the kernel, ours or not.',
+    value: ({ kernel }) => kernel.tableDestinations,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_connection_entries',
+    help: 'Entries of the connection table: active, inactive and persistent ones of all destinations.',
+    value: ({ kernel }) => kernel.connectionEntries,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_connection_table_buckets',
+    help: 'Buckets of the connection table; absent where the dataplane does not tell.',
+    value: ({ kernel }) => kernel.connectionTableSize,
+  }),
+  single('gauge', {
+    name: 'vipkeeper_kernel_counters_timestamp_seconds',
+    help: 'When counters and connections were read, in seconds since 1970; absent before the first time.',
+    value: ({ kernel }) => (kernel.countedAt === null ? null : Date.parse(kernel.countedAt) / 1_000),
+  }),
+  single('gauge', {
     name: 'vipkeeper_kernel_foreign_services',
     help: 'Virtual services in the kernel that are not ours and are never touched.',
     value: ({ kernel }) => kernel.foreignServices.length,
@@ -267,10 +299,10 @@ export const METRICS: readonly MetricDefinition[] = [
   counted('vipkeeper_reconcile_passes_total', 'Passes of the reconciler.', 'passes'),
   {
     name: 'vipkeeper_metrics_reals_omitted',
-    help: 'Reals without metrics of their own, because there are more than a scrape shows.',
+    help: 'Reals without metrics of their own (state), or without those of their traffic (traffic), for want of room.',
     type: 'gauge',
-    labels: [],
-    samples: ({ omittedReals }) => [{ labels: {}, value: omittedReals }],
+    labels: ['series'],
+    samples: ({ omitted }) => Object.entries(omitted).map(([series, value]) => ({ labels: { series }, value })),
   },
 ];
 

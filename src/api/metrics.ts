@@ -1,14 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
+import { DEFAULT_METRIC_LIMITS } from '../model/metric-limits.ts';
+import type { MetricLimits } from '../model/metric-limits.ts';
 import type { StatusView } from '../model/status.ts';
 import type { AgentCounters, MetricDefinition, Scrape, ShownReal } from './metric-table.ts';
 import { METRICS } from './metric-table.ts';
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
-
-/** How many reals have series of their own in one scrape, six or so each. */
-export const MAX_REAL_SERIES = 20_000;
 
 /** The metric about the API itself; the others are in the table. */
 export const API_REQUESTS = {
@@ -20,8 +19,12 @@ export const API_REQUESTS = {
 type Values = MetricValue<string>[];
 
 /** The metrics that are made from the read model, as the text that Prometheus reads. */
-export async function renderMetrics(status: StatusView, counters: AgentCounters | null): Promise<string> {
-  const scrape: Scrape = { status, counters, ...shownReals(status) };
+export async function renderMetrics(
+  status: StatusView,
+  counters: AgentCounters | null,
+  limits: MetricLimits = DEFAULT_METRIC_LIMITS,
+): Promise<string> {
+  const scrape: Scrape = { status, counters, ...shownReals(status, limits) };
   const registry = new Registry();
   const blocks: string[] = [];
   for (const definition of METRICS) {
@@ -35,17 +38,16 @@ export async function renderMetrics(status: StatusView, counters: AgentCounters 
   return `${blocks.join('\n')}\n`;
 }
 
-/** Bounds the series: the first reals in order of their services; quorum and verdict counts always cover all. */
-function shownReals(status: StatusView): { reals: readonly ShownReal[]; omittedReals: number } {
-  const reals: ShownReal[] = [];
-  let omittedReals = 0;
-  for (const service of status.services) {
-    for (const real of service.reals) {
-      if (reals.length < MAX_REAL_SERIES) reals.push({ service, real });
-      else omittedReals++;
-    }
-  }
-  return { reals, omittedReals };
+/** Bounds the series: the first reals in order of their services; what is told of services always covers all. */
+function shownReals(status: StatusView, limits: MetricLimits): Pick<Scrape, 'reals' | 'trafficReals' | 'omitted'> {
+  const all = status.services.flatMap((service) => service.reals.map((real): ShownReal => ({ service, real })));
+  const reals = all.slice(0, limits.reals);
+  const trafficReals = reals.slice(0, limits.traffic);
+  return {
+    reals,
+    trafficReals,
+    omitted: { state: all.length - reals.length, traffic: all.length - trafficReals.length },
+  };
 }
 
 /** A gauge whose values are taken from the read model when it is read, without a pass through the label index. */
@@ -78,13 +80,18 @@ class TableCounter extends Counter {
 /** All metrics of one agent: the read model, what the agent counts, the API and the process. */
 export class MetricsRegistry {
   readonly #counters: () => AgentCounters | null;
+  readonly #limits: () => MetricLimits;
   readonly #process = new Registry();
   readonly #apiRequests: Counter;
   #rendering: Promise<string> | undefined;
 
   /** @param counters what the agent has counted so far; null = nothing is counted */
-  constructor(counters: () => AgentCounters | null = () => null) {
+  constructor(
+    counters: () => AgentCounters | null = () => null,
+    limits: () => MetricLimits = () => DEFAULT_METRIC_LIMITS,
+  ) {
     this.#counters = counters;
+    this.#limits = limits;
     collectDefaultMetrics({ register: this.#process });
     const { name, help, labels } = API_REQUESTS;
     this.#apiRequests = new Counter({ name, help, labelNames: labels, registers: [this.#process] });
@@ -104,6 +111,6 @@ export class MetricsRegistry {
   }
 
   async #render(status: StatusView): Promise<string> {
-    return (await renderMetrics(status, this.#counters())) + (await this.#process.metrics());
+    return (await renderMetrics(status, this.#counters(), this.#limits())) + (await this.#process.metrics());
   }
 }

@@ -42,6 +42,8 @@ export interface Route {
   /** Absent = GET (and HEAD). */
   readonly method?: 'POST';
   readonly summary: string;
+  /** It answers with counters of the kernel, which are read anew for it if they are not fresh. */
+  readonly showsCounters?: boolean;
   /** By status code, errors that every route may give not counted. */
   readonly replies: Readonly<Record<string, ReplyDescription>>;
   answer(context: RouteContext): Reply | Promise<Reply>;
@@ -51,6 +53,7 @@ export interface Route {
 function jsonRoute<S extends TSchema>(spec: {
   readonly path: string;
   readonly summary: string;
+  readonly showsCounters?: boolean;
   readonly schema: S;
   readonly replies: Readonly<Record<string, string>>;
   readonly answer: (context: RouteContext) => { readonly code?: number; readonly body: Static<S> } | ErrorAnswer;
@@ -61,6 +64,7 @@ function jsonRoute<S extends TSchema>(spec: {
   return {
     path: spec.path,
     summary: spec.summary,
+    showsCounters: spec.showsCounters === true,
     replies: Object.fromEntries(described),
     answer(context) {
       const answer = spec.answer(context);
@@ -103,6 +107,7 @@ export const ROUTES: readonly Route[] = [
   {
     path: '/metrics',
     summary: 'Metrics for Prometheus.',
+    showsCounters: true,
     replies: { 200: { description: 'The text format of Prometheus.', contentType: METRICS_CONTENT_TYPE } },
     async answer({ status, metrics }) {
       return { kind: 'text', contentType: METRICS_CONTENT_TYPE, text: await metrics.render(status) };
@@ -112,6 +117,7 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/status',
     summary: 'Everything the agent knows about itself: the whole read model.',
     schema: StatusView,
+    showsCounters: true,
     replies: { 200: 'The read model.' },
     answer: ({ status }) => ({ body: status() }),
   }),
@@ -126,6 +132,7 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/services/:name',
     summary: 'One service with its reals.',
     schema: ServiceViewSchema,
+    showsCounters: true,
     replies: { 200: 'The service.', 404: 'There is no service of that name.' },
     answer({ status, params }) {
       const name = params['name'] ?? '';

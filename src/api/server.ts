@@ -17,6 +17,8 @@ import { ErrorReply as ErrorReplySchema, plainSchema } from './schemas.ts';
 export interface ApiDeps {
   /** The read model as of now; called once for each request. */
   readonly status: () => StatusView;
+  /** Sees to it that the counters in the status are fresh; absent = they are as they are. Never fails. */
+  readonly freshen?: () => Promise<void>;
   /** Absent = nothing can be verified. */
   readonly verify?: Verify;
   readonly log: Log;
@@ -106,13 +108,14 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
 function addRoute(
   app: FastifyInstance,
   route: Route,
-  { status, metrics, version, verify = cannotVerify }: ApiDeps,
+  { status, metrics, version, verify = cannotVerify, freshen }: ApiDeps,
 ): void {
   app.route<{ Params: Record<string, string> }>({
     method: route.method ?? 'GET',
     url: route.path,
     schema: { response: responseSchemas(route) },
     handler: async (request, reply) => {
+      if (route.showsCounters === true) await freshen?.();
       const answer = await route.answer({ status, metrics, version, verify, params: request.params });
       return send(reply, answer);
     },

@@ -36,8 +36,16 @@ function summary(status: StatusView): string {
         `${countText(kernel.foreignServices.length, 'service')} of others; ` +
         `${countText(kernel.opsTotal, 'operation')}, ${countText(kernel.repairsTotal, 'repair')}`,
     ],
+    ['', connectionLine(status)],
   ];
   return lines.map(([label = '', text = '']) => `${label.padEnd(8)}${printable(text)}\n`).join('');
+}
+
+function connectionLine({ kernel, now }: StatusView): string {
+  const { connectionEntries, connectionTableSize, countedAt } = kernel;
+  const table = connectionTableSize === null ? '' : ` in a table of ${connectionTableSize} buckets`;
+  const age = countedAt === null ? '' : `, counted ${span(countedAt, now)} ago`;
+  return `${countText(connectionEntries, 'connection')}${table}${age}`;
 }
 
 function storeLine({ store, now }: StatusView): string {

@@ -27,6 +27,21 @@ const Connections = Type.Object(
   { description: 'As the kernel counts them.' },
 );
 
+/** Counters that never go back while the agent runs, and the kernel's rates. */
+export const TrafficView = Type.Object({
+  connections: Type.Number({ description: 'Connections scheduled.' }),
+  inPackets: Type.Number({ description: 'Packets from clients.' }),
+  outPackets: Type.Number({ description: 'Packets to clients, as far as they come through here (NAT).' }),
+  inBytes: Type.Number({ description: 'Bytes from clients.' }),
+  outBytes: Type.Number({ description: 'Bytes to clients, as far as they come through here (NAT).' }),
+  connectionsPerSecond: Type.Number(),
+  inPacketsPerSecond: Type.Number(),
+  outPacketsPerSecond: Type.Number(),
+  inBytesPerSecond: Type.Number(),
+  outBytesPerSecond: Type.Number(),
+});
+export type TrafficView = Static<typeof TrafficView>;
+
 const progress = {
   since: NullableTime,
   connections: Connections,
@@ -76,6 +91,7 @@ export const RealView = Type.Object({
   activeConnections: Type.Integer({ description: 'As the kernel counts them.' }),
   inactiveConnections: Type.Integer({ description: 'As the kernel counts them.' }),
   persistentConnections: Type.Integer({ description: 'Clients that would come back to it (persistence templates).' }),
+  traffic: TrafficView,
   drain: Type.Union([ProgressView, Type.Null()], { description: 'How far its drain is; null = it is not drained.' }),
 });
 export type RealView = Static<typeof RealView>;
@@ -91,7 +107,8 @@ export const ServiceView = Type.Object({
   quorum: Type.Enum(['held', 'lost'], { description: 'Whether enough reals are up.' }),
   quorumCause: Type.String({ description: 'The count behind it.' }),
   sorry: Type.Boolean({ description: 'The sorry server takes the traffic.' }),
-  connections: Type.Number({ description: 'Connections scheduled since the kernel services were made.' }),
+  connections: Connections,
+  traffic: TrafficView,
   reals: Type.Array(RealView, { description: 'Its reals.' }),
 });
 export type ServiceView = Static<typeof ServiceView>;
@@ -136,6 +153,17 @@ export const KernelView = Type.Object({
   destinations: Type.Integer({ description: 'Destinations of ours.' }),
   foreignServices: Type.Array(Type.String(), { description: 'In the kernel, not ours, never touched.' }),
   leaving: Type.Array(Type.Object({ service: Type.String(), real: Type.String(), until: Time })),
+  tableServices: Type.Integer({ description: 'Virtual services in the kernel, ours or not.' }),
+  tableDestinations: Type.Integer({ description: 'Destinations in the kernel, ours or not.' }),
+  connectionEntries: Type.Integer({
+    description: 'Entries of the connection table: active, inactive and persistent ones of all destinations.',
+  }),
+  connectionTableSize: Type.Union([Type.Integer(), Type.Null()], {
+    description:
+      'Buckets of the connection table; more entries than buckets make every packet slower. null = not told.',
+  }),
+  version: Type.Union([Type.String(), Type.Null()], { description: 'Version of IPVS; null = not told.' }),
+  countedAt: Type.Union([Time, Type.Null()], { description: 'When counters and connections were read.' }),
   lastRead: NullableTime,
   lastApply: NullableTime,
   lastOps: Type.Integer({ description: 'Operations of the last plan that was not empty.' }),

@@ -97,6 +97,7 @@ export function configuration(
       limits: { maxDeleteShare: 0.3, maxDeleteCount: 2, windowMs: 600_000 },
       verifyIntervalMs: 60_000,
       drainTimeoutMs: 300_000,
+      metrics: { reals: 20_000, traffic: 2_000 },
       overrides: {},
     },
     checks: { ok: { type: 'tcp', intervalMs: 1_000, timeoutMs: 500 } },

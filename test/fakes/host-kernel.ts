@@ -11,6 +11,7 @@ import type {
   DataplaneState,
   DestinationKey,
   ServiceKey,
+  TrafficStats,
 } from '../../src/ipvs/dataplane.ts';
 import { serviceKeyOf, servicesIn } from '../../src/ipvs/dataplane.ts';
 import { MemoryDataplane } from '../../src/ipvs/memory-dataplane.ts';
@@ -25,6 +26,8 @@ export class HostKernel {
   readonly #addresses: MemoryInterfaceAddresses;
   /** Open connections by service and destination key, "tcp|192.0.2.10|80 10.0.0.1|80". */
   readonly connections = new Map<string, number>();
+  /** Counters by service key, and by service and destination key. */
+  readonly traffic = new Map<string, Partial<TrafficStats>>();
   reads = 0;
   /** Readings of some services only, each with their keys. */
   readonly narrowReads: ServiceKey[][] = [];
@@ -146,12 +149,17 @@ export class HostKernel {
       [name, { destination, activity }]: [DestinationKey, ActualDestination],
     ): [DestinationKey, ActualDestination] => {
       const activeConnections = this.connections.get(`${key} ${name}`) ?? 0;
-      return [name, { destination, activity: { ...activity, activeConnections } }];
+      const stats = { ...activity.stats, ...this.traffic.get(`${key} ${name}`) };
+      return [name, { destination, activity: { ...activity, activeConnections, stats } }];
     };
     return new Map(
       [...state].map(([key, service]) => [
         key,
-        { ...service, destinations: new Map([...service.destinations].map((entry) => counted(key, entry))) },
+        {
+          ...service,
+          stats: { ...service.stats, ...this.traffic.get(key) },
+          destinations: new Map([...service.destinations].map((entry) => counted(key, entry))),
+        },
       ]),
     );
   }

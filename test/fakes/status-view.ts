@@ -1,4 +1,20 @@
-import type { RealView, ServiceView, StatusView } from '../../src/model/status.ts';
+import type { RealView, ServiceView, StatusView, TrafficView } from '../../src/model/status.ts';
+
+export function trafficView(changes: Partial<TrafficView> = {}): TrafficView {
+  return {
+    connections: 100,
+    inPackets: 1_000,
+    outPackets: 900,
+    inBytes: 80_000,
+    outBytes: 2_000_000,
+    connectionsPerSecond: 1,
+    inPacketsPerSecond: 10,
+    outPacketsPerSecond: 9,
+    inBytesPerSecond: 800,
+    outBytesPerSecond: 20_000,
+    ...changes,
+  };
+}
 
 export function realView(name: string, changes: Partial<RealView> = {}): RealView {
   return {
@@ -16,6 +32,7 @@ export function realView(name: string, changes: Partial<RealView> = {}): RealVie
     activeConnections: 4,
     inactiveConnections: 2,
     persistentConnections: 1,
+    traffic: trafficView(),
     drain: null,
     ...changes,
   };
@@ -31,7 +48,8 @@ export function serviceView(name: string, reals: readonly RealView[], changes: P
     quorum: 'held',
     quorumCause: '1 of 2 reals up, 1 wanted',
     sorry: false,
-    connections: 4711,
+    connections: { active: 8, inactive: 4, persistent: 2 },
+    traffic: trafficView({ connections: 4711 }),
     reals: [...reals],
     ...changes,
   };
@@ -127,6 +145,12 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
       adapter: 'ipvs',
       services: 2,
       destinations: 4,
+      tableServices: 3,
+      tableDestinations: 5,
+      connectionEntries: 14,
+      connectionTableSize: 4_096,
+      version: '1.2.1',
+      countedAt: '2026-01-01T01:02:02.000Z',
       foreignServices: ['tcp|192.0.2.99|80'],
       leaving: [{ service: 'tcp|203.0.113.10|443', real: '10.0.0.13|8443', until: '2026-01-01T01:05:00.000Z' }],
       lastRead: '2026-01-01T01:02:00.000Z',

@@ -145,7 +145,7 @@ function within(field: string, text: string, least: string, most: string, unit?:
 }
 
 function normalised(name: string, sources: readonly Source[], settings: AgentSettings): DesiredAgent {
-  const { labels, bgp, dataplane, limits, verifyInterval, drainTimeout, overrides } = settings;
+  const { labels, bgp, dataplane, limits, verifyInterval, drainTimeout, metrics, overrides } = settings;
   return {
     name,
     sources: sources.map(({ path }) => path),
@@ -159,6 +159,7 @@ function normalised(name: string, sources: readonly Source[], settings: AgentSet
     },
     verifyIntervalMs: durationMs(verifyInterval),
     drainTimeoutMs: durationMs(drainTimeout),
+    metrics: { reals: metrics.reals, traffic: metrics.traffic },
     overrides: mapNamed(overrides, ({ state, reals }) => ({
       state: state ?? null,
       reals: mapNamed(reals, (real) => ({ weight: real.weight ?? null, state: real.state ?? null })),

@@ -1,6 +1,7 @@
 import type { Forwarding, Protocol } from '../../ipvs/dataplane.ts';
 import type { Family, IpAddress } from '../../model/address.ts';
 import type { CheckDefinition } from '../../model/check-definition.ts';
+import type { MetricLimits } from '../../model/metric-limits.ts';
 import type { AdminState } from '../../model/records/service.ts';
 
 /*
@@ -42,6 +43,7 @@ export interface DesiredAgent {
   readonly limits: DeleteLimits;
   readonly verifyIntervalMs: number;
   readonly drainTimeoutMs: number;
+  readonly metrics: MetricLimits;
   /** What is different on this agent, by service. Applied to the services already; kept for when a record turns bad. */
   readonly overrides: Named<DesiredOverride>;
 }

@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
 import { address, choice, closedObject, duration, integer, ipv4, nestedObject, port, secret } from '../fields.ts';
+import { DEFAULT_METRIC_LIMITS } from '../metric-limits.ts';
 import { MAX_WEIGHT } from './real.ts';
 import { ADMIN_STATES } from './service.ts';
 import { Silence } from './vip.ts';
@@ -80,6 +81,20 @@ export const Limits = nestedObject(
 );
 export type Limits = Static<typeof Limits>;
 
+export const Metrics = nestedObject(
+  {
+    reals: integer(0, 100_000, {
+      default: DEFAULT_METRIC_LIMITS.reals,
+      description: 'Reals with metrics of their own, a dozen each, in order of their services; 0 = none.',
+    }),
+    traffic: integer(0, 100_000, {
+      default: DEFAULT_METRIC_LIMITS.traffic,
+      description: 'Reals that have those of their traffic as well, another ten each.',
+    }),
+  },
+  { default: {}, description: 'Bounds of what a scrape of /metrics answers; those of services are always there.' },
+);
+
 export const Overrides = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' }),
   nestedObject({
@@ -129,6 +144,7 @@ export const AgentSettings = closedObject(
         'How long a real that is drained or was taken out may keep its connections before it is deleted; 0s = no ' +
         "time at all, whatever a service's drain.timeout says.",
     }),
+    metrics: Metrics,
     overrides: Overrides,
   },
   { description: 'Settings of one agent, or of all of them.' },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { IntakeView } from '../../../src/agent/config-intake.ts';
 import { newCounters } from '../../../src/agent/counters.ts';
+import { TrafficLedger } from '../../../src/agent/traffic-ledger.ts';
 import type { KernelReport } from '../../../src/agent/kernel-driver.ts';
 import type { PassView } from '../../../src/agent/reconciler.ts';
 import { routesFor } from '../../../src/agent/policy/routes.ts';
@@ -54,6 +55,7 @@ const INTAKE: IntakeView = {
 
 const REPORT: KernelReport = {
   adapter: 'ipvs',
+  info: { version: '1.2.1', connectionTableSize: 4_096 },
   picture: { services: KERNEL, addresses: [] },
   foreign: [FOREIGN],
   leaving: [],
@@ -94,6 +96,8 @@ function status(changes: Partial<StatusInput> = {}) {
     peers: [],
     routeFailures: [],
     counters: { ...newCounters(), operations: 17 },
+    ledger: new TrafficLedger(),
+    countedAt: NOW - 500,
     ...changes,
   });
 }
@@ -174,11 +178,14 @@ describe('the age of the configuration', () => {
 
 describe('what is shown', () => {
   it('of a service are its connections over all of its kernel services', () => {
-    expect(status().services).toMatchObject([
+    const ledger = new TrafficLedger();
+    ledger.take(pass().effective, [], KERNEL);
+    expect(status({ ledger }).services).toMatchObject([
       {
         name: 'web',
         kernelServices: 2,
-        connections: 200,
+        connections: { active: 12, inactive: 8, persistent: 0 },
+        traffic: { connections: 200, outBytes: 0 },
         quorum: 'held',
         reals: [
           { name: 'a', verdict: 'up', weight: 10, activeConnections: 6, inactiveConnections: 4 },
@@ -193,6 +200,11 @@ describe('what is shown', () => {
       adapter: 'ipvs',
       services: 2,
       destinations: 4,
+      tableServices: 3,
+      connectionEntries: 25,
+      connectionTableSize: 4_096,
+      version: '1.2.1',
+      countedAt: '2026-01-01T00:59:59.500Z',
       foreignServices: ['tcp 192.0.2.99:25'],
       opsTotal: 17,
       repairsTotal: 2,
@@ -206,7 +218,7 @@ describe('what is shown', () => {
   it('of a kernel that cannot be read is nothing, without a crash', () => {
     const { kernel, services } = status({ kernel: { ...REPORT, picture: null } });
     expect(kernel).toMatchObject({ services: 0, destinations: 0, foreignServices: [FOREIGN] });
-    expect(services[0]?.connections).toBe(0);
+    expect(services[0]?.connections).toEqual({ active: 0, inactive: 0, persistent: 0 });
   });
 
   it('of drains is their target in the words of the records', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { METRICS } from '../../../src/api/metric-table.ts';
-import { MAX_REAL_SERIES, MetricsRegistry, renderMetrics } from '../../../src/api/metrics.ts';
+import { MetricsRegistry, renderMetrics } from '../../../src/api/metrics.ts';
 import { realView, serviceView, statusView } from '../../fakes/status-view.ts';
 
 /** Reads the text format of Prometheus (version 0.0.4): series → value, and the TYPE lines. */
@@ -59,7 +59,24 @@ describe('the metrics of the read model', () => {
       vipkeeper_reconcile_passes_total: 9,
       vipkeeper_kernel_refusals_total: 1,
       vipkeeper_kernel_reads_total: 4,
-      vipkeeper_metrics_reals_omitted: 0,
+      'vipkeeper_drain_connections{drain="chg-1"}': 6,
+      'vipkeeper_drain_done{drain="chg-1"}': 0,
+      'vipkeeper_service_active_connections{service="web-https"}': 8,
+      'vipkeeper_service_persistent_connections{service="web-https"}': 2,
+      'vipkeeper_service_out_bytes_total{service="web-https"}': 2_000_000,
+      'vipkeeper_service_in_packets_per_second{service="web-https"}': 10,
+      'vipkeeper_real_connections_total{service="web-https",real="a"}': 100,
+      'vipkeeper_real_in_bytes_per_second{service="web-https",real="b"}': 800,
+      'vipkeeper_real_persistent_connections{service="web-https",real="a"}': 1,
+      'vipkeeper_kernel_repairs_total{kind="service-gone"}': 1,
+      'vipkeeper_kernel_repairs_total{kind="real-edited"}': 0,
+      vipkeeper_kernel_table_services: 3,
+      vipkeeper_kernel_table_destinations: 5,
+      vipkeeper_kernel_connection_entries: 14,
+      vipkeeper_kernel_connection_table_buckets: 4_096,
+      vipkeeper_kernel_counters_timestamp_seconds: Date.parse('2026-01-01T01:02:02Z') / 1_000,
+      'vipkeeper_metrics_reals_omitted{series="state"}': 0,
+      'vipkeeper_metrics_reals_omitted{series="traffic"}': 0,
     };
     for (const [name, value] of Object.entries(expected)) expect.soft(series.get(name), name).toBe(value);
     expect(types.get('vipkeeper_kernel_ops_total')).toBe('counter');
@@ -85,10 +102,29 @@ describe('the metrics of the read model', () => {
     const many = Array.from({ length: 10_001 }, (_, index) => realView(`r${index}`));
     const services = [serviceView('one', many), serviceView('two', many)];
     const { series } = parse(await renderMetrics(statusView({ services }), null));
-    const shown = [...series.keys()].filter((name) => name.startsWith('vipkeeper_real_up{'));
-    expect(shown).toHaveLength(MAX_REAL_SERIES);
-    expect(series.get('vipkeeper_metrics_reals_omitted')).toBe(2);
+    const shown = (metric: string) => [...series.keys()].filter((name) => name.startsWith(`${metric}{`)).length;
+    expect(shown('vipkeeper_real_up')).toBe(20_000);
+    expect(shown('vipkeeper_real_in_bytes_total')).toBe(2_000);
+    expect(series.get('vipkeeper_metrics_reals_omitted{series="state"}')).toBe(2);
+    expect(series.get('vipkeeper_metrics_reals_omitted{series="traffic"}')).toBe(18_002);
+    expect(shown('vipkeeper_service_in_bytes_total')).toBe(2);
     expect(series.get('vipkeeper_service_reals{service="two",verdict="up"}')).toBe(10_001);
+  });
+});
+
+describe('the limits of a scrape', () => {
+  it.each([
+    [{ reals: 1, traffic: 5 }, 1, 1],
+    [{ reals: 2, traffic: 1 }, 2, 1],
+    [{ reals: 2, traffic: 0 }, 2, 0],
+    [{ reals: 0, traffic: 9 }, 0, 0],
+  ])('are those of the agent: %j', async (limits, state, traffic) => {
+    const registry = new MetricsRegistry(undefined, () => limits);
+    const { series } = parse(await registry.render(() => statusView()));
+    const shown = (metric: string) => [...series.keys()].filter((name) => name.startsWith(`${metric}{`)).length;
+    expect([shown('vipkeeper_real_up'), shown('vipkeeper_real_connections_total')]).toEqual([state, traffic]);
+    expect(series.get('vipkeeper_metrics_reals_omitted{series="state"}')).toBe(2 - state);
+    expect(series.get('vipkeeper_metrics_reals_omitted{series="traffic"}')).toBe(2 - traffic);
   });
 });
 

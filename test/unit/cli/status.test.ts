@@ -44,6 +44,7 @@ ready   yes
 store   zookeeper: connected to zk1:2181 for 1h 2m, session 0x100000000000001
 config  sha256:aaaaaaaaaaaa from the store, confirmed by the store 1s ago (zxid 0x100000012)
 kernel  ipvs: 2 services, 4 destinations of ours; 1 service of others; 17 operations, 1 repair
+        14 connections in a table of 4096 buckets, counted 1s ago
 
 PROBLEMS (1)
   config/services/mail: match.ports[0]: found "smtp", allowed a port or a range (last good version stays)
@@ -106,7 +107,7 @@ CHANGED BY SOMEBODY ELSE, AND CHANGED BACK (1)
     const empty = { problems: [], holds: [], drains: [], vips: [], services: [], peers: [] };
     const kernel = { ...statusView().kernel, repairs: [] };
     const page = statusPage(statusView({ ...empty, kernel, configuration: nothing }));
-    expect(page.split('\n')).toHaveLength(6);
+    expect(page.split('\n')).toHaveLength(7);
     expect(page).toContain('config  none yet');
   });
 
