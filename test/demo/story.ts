@@ -137,7 +137,7 @@ async function drain(world: World, narrator: Narrator): Promise<void> {
         await world.outsider.put(`config/services/web/reals/${real}`, webReal(real));
       await world.outsider.put('config/services/web/reals/r3', webReal('r3', { state: 'drain' }));
       for (const agent of AGENTS) {
-        await soon(`${agent} has r3 at weight 0`, async () => (await world.kernelWeight(agent, 'r3')) === 0);
+        await soon(`${agent} gives r3 nothing new`, async () => ((await world.kernelWeight(agent, 'r3')) ?? 0) === 0);
       }
       const tally = await world.client.get(WEB, 12);
       assert(tally.failed === 0 && answersOf(tally, 'r3') === 0, `r3 gets nothing new: ${JSON.stringify(tally)}`);

@@ -154,9 +154,10 @@ export function tableOf({ services }: Step): WitnessTable {
       for (const real of service.reals) {
         const address = HOSTS[real.host] ?? '';
         const way = WAYS[real.way ?? service.way];
-        if (real.state === 'disabled' || (way.tunnel === '' && isIpv6(address) !== ipv6)) continue;
-        const weight = service.state === 'drain' || real.state === 'drain' ? 0 : real.weight;
-        const words = `${way.option} -w ${weight}${way.tunnel}`;
+        // What is drained has no connections here, so it is out as soon as it has settled.
+        if (service.state === 'drain' || real.state !== 'enabled') continue;
+        if (way.tunnel === '' && isIpv6(address) !== ipv6) continue;
+        const words = `${way.option} -w ${real.weight}${way.tunnel}`;
         const to = endpoint(address, ownPort(place, service, real) ?? port);
         entry.reals.set(to, { words, thresholds: real.thresholds.join(' ') });
       }
