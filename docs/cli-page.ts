@@ -19,6 +19,7 @@ export function cliPage(): string {
       loadBootstrap: refuse,
       openStore: refuse,
       runAgent: refuse,
+      interrupted: refuse,
       signal: refuse,
     },
   };

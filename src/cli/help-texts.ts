@@ -110,6 +110,12 @@ export const DRAIN_EXAMPLES: Examples = [
   ['vipkeeper undrain web/a', 'back to normal'],
 ];
 
+export const WATCH_EXAMPLES: Examples = [
+  ['vipkeeper watch', 'edits of the configuration, field by field'],
+  ['vipkeeper watch state/health/web', 'how the reals of a service fare, on every agent'],
+  [`vipkeeper watch --json | jq -r 'select(.kind == "delete").path'`, 'only what is deleted'],
+];
+
 export const SIGNALS = `Signals:
   SIGTERM, SIGINT  stop: withdraw the routes, tell the peers (Cease), keep the kernel table (not with --flush)
   SIGUSR2          leave for a restart: peers keep the routes (BGP graceful restart), nothing is withdrawn`;

@@ -30,6 +30,8 @@ export interface CliDeps {
   openStore(bootstrap: LoadedBootstrap): Promise<Result<StoreClient, CodedError>>;
   /** Runs until it is told to stop. `flush`: on a stop, take what is ours out of the kernel. */
   runAgent(bootstrapPath: string, options: { readonly flush: boolean }): Promise<number>;
+  /** Resolves when the person at the terminal, or a supervisor, has had enough (SIGINT, SIGTERM). */
+  interrupted(): Promise<void>;
   /** Sends a signal to a process. */
   signal(pid: number, name: 'SIGUSR2'): void;
 }

@@ -43,6 +43,11 @@ const deps: CliDeps = {
     const { runAgent } = await import('../agent/main.ts');
     return runAgent(bootstrapPath, options);
   },
+  interrupted: () =>
+    new Promise((resolve) => {
+      process.once('SIGINT', () => resolve());
+      process.once('SIGTERM', () => resolve());
+    }),
   signal: (pid, name) => void process.kill(pid, name),
 };
 

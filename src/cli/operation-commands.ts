@@ -3,6 +3,8 @@ import type { ApproveOptions } from './commands/approve-change.ts';
 import { approveChange } from './commands/approve-change.ts';
 import type { DrainOptions } from './commands/drain-target.ts';
 import { drainTarget, undrainTarget } from './commands/drain-target.ts';
+import type { WatchOptions } from './commands/watch-records.ts';
+import { watchRecords } from './commands/watch-records.ts';
 import * as help from './help-texts.ts';
 import type { CliContext } from './io.ts';
 import { bootstrapOption, parseDuration } from './options.ts';
@@ -40,4 +42,13 @@ export function addOperationCommands(program: Command, context: CliContext): voi
     .argument('<TARGET>', `${TARGET}, or the name of a drain`)
     .addOption(bootstrapOption(context))
     .action((target: string, options: { readonly bootstrap: string }) => undrainTarget(context, target, options));
+  program
+    .command('watch')
+    .description('say what changes in the store while it happens, until it is interrupted (exit code 0)')
+    .argument('[PREFIX]', 'a path under the root: what lies at and below it', 'config')
+    .addOption(bootstrapOption(context))
+    .option('--all', 'of state records also the times that are refreshed now and then')
+    .option('--json', 'one JSON object a line: at, kind (add, edit, delete), path, fields or value')
+    .addHelpText('after', `\n${help.exampleText(help.WATCH_EXAMPLES)}`)
+    .action((prefix: string, options: WatchOptions) => watchRecords(context, prefix, options));
 }

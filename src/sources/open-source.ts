@@ -43,7 +43,7 @@ export function openStoreClient(settings: StoreSettings, deps: SourceDeps): Resu
     case 'zookeeper':
       return createZookeeperClient(settings, deps);
     case 'etcd':
-      return ok(new EtcdStoreClient(settings));
+      return ok(new EtcdStoreClient(settings, deps.clock));
     case 'directory':
       return ok(new DirectoryStoreClient(settings, deps.clock));
   }

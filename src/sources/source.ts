@@ -101,6 +101,17 @@ export function writeCost(op: WriteOp): number {
   return 3 * op.path.length + (op.kind === 'put' ? op.bytes.length : 0) + OVERHEAD_BYTES;
 }
 
+/** Who follows a part of the store. Carries no data: whoever hears of a change reads again. */
+export interface WatchHandlers {
+  /**
+   * What lies at or below the prefix changed, or may have; also when the watch begins, and when it begins anew after
+   * the store was lost.
+   */
+  readonly onChange: () => void;
+  /** The store was lost, or still is; it is tried again without end. null = the watch stands. */
+  readonly onState: (lost: CodedError | null) => void;
+}
+
 /** The operators' port to the same store: used by the CLI and by the API's write routes, with their own credentials. */
 export interface StoreClient {
   get(path: string): Promise<Result<StoreRecord | null, CodedError>>;
@@ -109,5 +120,7 @@ export interface StoreClient {
   /** All or nothing where the store has transactions; the directory store goes one by one. Parents are made. */
   write(ops: readonly WriteOp[]): Promise<Result<void, CodedError>>;
   readonly limits: WriteLimits;
+  /** Follows what lies at and below `prefix`, whether or not anything does. */
+  watch(prefix: string, handlers: WatchHandlers): Unsubscribe;
   close(): Promise<void>;
 }

@@ -1,10 +1,12 @@
 import { CodedError } from '../../src/core/errors.ts';
+import type { Unsubscribe } from '../../src/core/ports.ts';
 import type { Result } from '../../src/core/result.ts';
 import { err, ok } from '../../src/core/result.ts';
-import type { StoreClient, StoreRecord, WriteLimits, WriteOp } from '../../src/sources/source.ts';
+import type { StoreClient, StoreRecord, WatchHandlers, WriteLimits, WriteOp } from '../../src/sources/source.ts';
 
 /** A store for operators with the rules of the real ones: revisions, all or nothing, no delete above other records. */
 export class MemoryStoreClient implements StoreClient {
+  readonly watchers = new Set<WatchHandlers>();
   readonly records = new Map<string, StoreRecord>();
   limits: WriteLimits = { atomic: true, operations: Infinity, bytes: Infinity };
   closed = false;
@@ -16,6 +18,7 @@ export class MemoryStoreClient implements StoreClient {
   put(path: string, value: unknown): void {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
     this.#put(this.records, path, Buffer.from(text));
+    this.#tell();
   }
 
   text(path: string): string | undefined {
@@ -46,12 +49,24 @@ export class MemoryStoreClient implements StoreClient {
     }
     this.records.clear();
     for (const [path, record] of draft) this.records.set(path, record);
+    this.#tell();
     return Promise.resolve(ok(undefined));
+  }
+
+  watch(_prefix: string, handlers: WatchHandlers): Unsubscribe {
+    this.watchers.add(handlers);
+    handlers.onState(null);
+    handlers.onChange();
+    return () => void this.watchers.delete(handlers);
   }
 
   close(): Promise<void> {
     this.closed = true;
     return Promise.resolve();
+  }
+
+  #tell(): void {
+    for (const { onChange } of this.watchers) onChange();
   }
 
   /** Empty folders below a record go with it; where there are records, it stays. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bytes, failure, present, put, value } from './contract-store.ts';
 import type { ContractFixture } from './contract-store.ts';
+import { eventually } from '../lab/eventually.ts';
 
 /** What operators do through the store client. */
 export function describeOperators(fixture: ContractFixture): void {
@@ -77,6 +78,43 @@ export function describeOperators(fixture: ContractFixture): void {
       await value(operator.write(paths.map((path) => put(path, '{}'))));
       await value(operator.write(paths.map((path) => ({ kind: 'delete', path }) as const)));
       for (const path of paths) expect(await fixture.store().outsider.get(path)).toBeNull();
+    });
+
+    test('a watch tells of every change at and below its path, and of nothing once it is stopped', async () => {
+      const { outsider } = fixture.store();
+      await outsider.put('config/vips/web', '{"n":0}');
+      const operator = fixture.client();
+      let pokes = 0;
+      const states: (string | null)[] = [];
+      const stop = operator.watch('config', {
+        onChange: () => (pokes += 1),
+        onState: (lost) => states.push(lost?.code ?? null),
+      });
+      // Whatever it begins with is over before the first change.
+      const quiet = async (): Promise<number> => {
+        await eventually('the watch stands', () => pokes > 0);
+        await value(operator.list('config'));
+        return pokes;
+      };
+      const changes = [
+        () => outsider.put('config/vips/web', '{"n":1}'),
+        () => outsider.put('config/services/web', '{}'),
+        () => outsider.put('config/services/web/reals/a', '{}'),
+        () => outsider.remove('config/vips/web'),
+      ];
+      for (const change of changes) {
+        const before = await quiet();
+        await change();
+        // Shorter than any slow rescan, so that it is the watch that tells.
+        await eventually('a poke', () => pokes > before, { timeoutMs: 1_500, everyMs: 5 });
+      }
+      stop();
+      expect(states.filter((code) => code !== null)).toEqual([]);
+      await operator.close();
+      const before = pokes;
+      await outsider.put('config/vips/late', '{}');
+      expect(await outsider.get('config/vips/late')).toBe('{}');
+      expect(pokes).toBe(before);
     });
 
     test('a health record that a source published is read', async () => {

@@ -2,10 +2,10 @@ import { mkdir, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CodedError } from '../../core/errors.ts';
 import { silentLog } from '../../core/ports.ts';
-import type { Clock } from '../../core/ports.ts';
+import type { Clock, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
-import type { StoreClient, StoreRecord, WriteOp } from '../source.ts';
+import type { StoreClient, StoreRecord, WatchHandlers, WriteOp } from '../source.ts';
 import { CreationIndex } from './creation-index.ts';
 import { fileError, isMissing } from './errors.ts';
 import { TICK_MS, fingerprintOf, isFresh, readWhole, syncFolder, writeAtomically } from './files.ts';
@@ -16,6 +16,7 @@ import { scanOne } from './scan.ts';
 import type { ScannedEntry } from './scan.ts';
 import type { DirectorySettings } from './settings.ts';
 import { TreeReader } from './tree-reader.ts';
+import { TreeWatch } from './tree-watch.ts';
 
 /** Readings of something that changes all the time end after this many. */
 const ATTEMPTS = 20;
@@ -30,6 +31,7 @@ export class DirectoryStoreClient implements StoreClient {
   readonly #root: string;
   readonly #clock: Clock;
   readonly #index: CreationIndex;
+  readonly #watches = new Set<TreeWatch>();
 
   constructor(settings: Pick<DirectorySettings, 'path'>, clock: Clock) {
     this.#root = settings.path;
@@ -79,8 +81,15 @@ export class DirectoryStoreClient implements StoreClient {
     }
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
+  watch(prefix: string, handlers: WatchHandlers): Unsubscribe {
+    const watch = new TreeWatch(this.#root, prefix, { clock: this.#clock, log: silentLog }, handlers);
+    this.#watches.add(watch);
+    watch.start();
+    return () => void watch.stop();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#watches].map((watch) => watch.stop()));
   }
 
   async #write(ops: readonly WriteOp[]): Promise<void> {

@@ -1,6 +1,5 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Coalescer } from '../../core/coalescer.ts';
 import { CodedError, describeError } from '../../core/errors.ts';
 import type { Cancel, Clock, Log, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
@@ -10,22 +9,17 @@ import { PublishQueue } from '../publish-queue.ts';
 import type { EphemeralOwner, PublishReport, SessionState, Source, StoreRecord, StoreSnapshot } from '../source.ts';
 import { CreationIndex } from './creation-index.ts';
 import { fileError, isMissing } from './errors.ts';
-import { FolderWatcher } from './folder-watcher.ts';
 import { readSessions } from './ownership.ts';
 import { CREATION_INDEX, RECORD_SUFFIX, locate } from './paths.ts';
 import { Publisher } from './publisher.ts';
-import { NO_ROOT, scan } from './scan.ts';
 import { DirectorySession } from './session.ts';
 import type { DirectorySettings } from './settings.ts';
 import { SETTLE_MS, TreeReader } from './tree-reader.ts';
 import type { TreeReading } from './tree-reader.ts';
+import { TreeWatch } from './tree-watch.ts';
 
-/** Watches may lose events; a rescan finds what they lost. */
-const RESCAN_MS = 2_000;
-/** A large tree on a slow disk is scanned less often, so that scanning takes at most this share of the time. */
-const RESCAN_SHARE = 0.02;
-/** Events of one edit come in bunches: the first is told at once, the others together after this long. */
-const GATHER_MS = 10;
+/** The session is looked after this often, or more often where it is short. */
+const TEND_MS = 2_000;
 
 export interface DirectorySourceDeps {
   readonly clock: Clock;
@@ -48,15 +42,11 @@ export class DirectorySource implements Source {
   readonly #queue: PublishQueue;
   readonly #index: CreationIndex;
   readonly #reader: TreeReader;
-  readonly #watcher: FolderWatcher;
-  readonly #checks: Coalescer;
+  readonly #watch: TreeWatch;
   readonly #tendEveryMs: number;
   readonly #timers = new Map<string, Cancel>();
   #reading: Promise<unknown>;
   #tending: Promise<void> = Promise.resolve();
-  #seen = NO_ROOT;
-  #ignored: ReadonlySet<string> = new Set();
-  #eventsGathered = false;
   #closed = false;
 
   constructor(settings: DirectorySettings, deps: DirectorySourceDeps) {
@@ -76,20 +66,24 @@ export class DirectorySource implements Source {
     this.#queue = new PublishQueue((wanted) => this.#publisher.run(wanted), log);
     this.#index = new CreationIndex(join(root, CREATION_INDEX));
     this.#reader = new TreeReader('config', this.#index, deps.clock, log);
-    this.#watcher = new FolderWatcher(() => this.#onEvent(), log);
-    this.#checks = new Coalescer(
-      () => this.#check(),
-      (error) => {
-        log.warn({ error: fileError(error, root).message }, 'the store could not be scanned');
+    this.#watch = new TreeWatch(
+      root,
+      'config',
+      { clock: deps.clock, log },
+      {
+        onChange: this.#changes.poke,
+        onState: (error) => {
+          if (error !== null) log.warn({ error: error.message }, 'the store could not be scanned');
+        },
       },
     );
-    this.#tendEveryMs = Math.min(RESCAN_MS, timeoutMs / 3);
+    this.#tendEveryMs = Math.min(TEND_MS, timeoutMs / 3);
     this.#reading = this.#index.load();
   }
 
   start(): void {
     this.#tend();
-    this.#checks.poke();
+    this.#watch.start();
   }
 
   state(): SessionState {
@@ -136,8 +130,7 @@ export class DirectorySource implements Source {
     if (this.#closed) return;
     this.#closed = true;
     for (const cancel of this.#timers.values()) cancel();
-    this.#watcher.close();
-    await this.#checks.stop();
+    await this.#watch.stop();
     await this.#tending;
     await this.#queue.idle();
     await this.#session.close(options);
@@ -148,7 +141,7 @@ export class DirectorySource implements Source {
     const reading = await this.#reader.read(this.#root, signal);
     if (!reading.ok) return reading;
     const { exists, records, settled } = reading.value;
-    this.#seen = reading.value.scan.digest;
+    this.#watch.note(reading.value.scan.digest);
     if (settled) await this.#enterBirths(reading.value);
     else this.#after('settle', SETTLE_MS, this.#changes.poke);
     return ok({ position: positionOf(records), rootExists: exists, records });
@@ -163,50 +156,6 @@ export class DirectorySource implements Source {
     } catch (error) {
       this.#log.debug({ error: describeError(error) }, 'creation times cannot be kept; birth times of files stand in');
     }
-  }
-
-  /** Compares the tree with what was last seen of it, and watches the folders that it has now. */
-  async #check(): Promise<void> {
-    const started = this.#clock.monotonic();
-    try {
-      const digest = await this.#scanAndFollow();
-      if (digest === this.#seen) return;
-      this.#seen = digest;
-      this.#changes.poke();
-    } finally {
-      const took = this.#clock.monotonic() - started;
-      this.#after('rescan', Math.max(RESCAN_MS, took / RESCAN_SHARE), this.#checks.poke);
-    }
-  }
-
-  async #scanAndFollow(): Promise<string> {
-    const root = await realpath(this.#root).catch(() => null);
-    if (root === null) {
-      this.#watcher.follow([]);
-      return NO_ROOT;
-    }
-    for (;;) {
-      const found = await scan(root, 'config');
-      for (const name of found.ignored) {
-        if (!this.#ignored.has(name)) this.#log.info({ name }, 'not a .json file: not read');
-      }
-      this.#ignored = new Set(found.ignored);
-      // A new folder may have been filled between the scan and its watch.
-      if (this.#closed || !this.#watcher.follow([root, ...found.folders])) return found.digest;
-    }
-  }
-
-  #onEvent(): void {
-    this.#checks.poke();
-    if (this.#timers.has('gather')) {
-      this.#eventsGathered = true;
-      return;
-    }
-    this.#eventsGathered = false;
-    this.#changes.poke();
-    this.#after('gather', GATHER_MS, () => {
-      if (this.#eventsGathered) this.#onEvent();
-    });
   }
 
   #tend(): void {

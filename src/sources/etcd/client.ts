@@ -1,15 +1,19 @@
 import type { ICompare, IKeyValue, IRequestOp } from 'etcd3';
 import { CodedError } from '../../core/errors.ts';
 import { silentLog } from '../../core/ports.ts';
+import type { Clock, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
-import type { StoreClient, StoreRecord, WriteOp } from '../source.ts';
+import { systemClock } from '../../core/system-clock.ts';
+import type { StoreClient, StoreRecord, WatchHandlers, WriteOp } from '../source.ts';
 import { breaksConnection } from './errors.ts';
 import { Keys } from './keys.ts';
 import type { EtcdLink } from './link.ts';
+import { PrefixWatch } from './prefix-watch.ts';
 import { readBelow, toRecord } from './reader.ts';
 import { parseEndpoint } from './settings.ts';
 import type { EtcdSettings } from './settings.ts';
+import type { WatchRange } from './watch.ts';
 
 /** etcd's own limit on one transaction (--max-txn-ops). */
 const MAX_OPS = 128;
@@ -24,11 +28,14 @@ export class EtcdStoreClient implements StoreClient {
   readonly limits = { atomic: true, operations: MAX_OPS, bytes: MAX_WRITE_BYTES };
   readonly #settings: EtcdSettings;
   readonly #keys: Keys;
+  readonly #clock: Clock;
+  readonly #watches = new Set<PrefixWatch>();
   #link: EtcdLink | null = null;
   #closed = false;
 
-  constructor(settings: EtcdSettings) {
+  constructor(settings: EtcdSettings, clock: Clock = systemClock) {
     this.#settings = settings;
+    this.#clock = clock;
     this.#keys = new Keys(settings.root);
   }
 
@@ -77,8 +84,18 @@ export class EtcdStoreClient implements StoreClient {
     return err(conflict(ops, (index) => written.value.responses[index]?.response_range.kvs[0]));
   }
 
+  watch(prefix: string, handlers: WatchHandlers): Unsubscribe {
+    const watch = new PrefixWatch((attempt) => this.#connect(attempt), this.#rangeOf(prefix), this.#clock, handlers);
+    this.#watches.add(watch);
+    return () => {
+      this.#watches.delete(watch);
+      watch.stop();
+    };
+  }
+
   close(): Promise<void> {
     this.#closed = true;
+    for (const watch of this.#watches) watch.stop();
     this.#link?.close();
     this.#link = null;
     return Promise.resolve();
@@ -108,6 +125,13 @@ export class EtcdStoreClient implements StoreClient {
 
   async #open(attempt: number): Promise<Result<EtcdLink, CodedError>> {
     if (this.#link !== null) return ok(this.#link);
+    const link = await this.#connect(attempt);
+    if (link.ok) this.#link = link.value;
+    return link;
+  }
+
+  /** A connection of its own, to one of the members. */
+  async #connect(attempt: number): Promise<Result<EtcdLink, CodedError>> {
     const { endpoints } = this.#settings;
     const { EtcdLink } = await import('./link.ts');
     const endpoint = parseEndpoint(endpoints[attempt % endpoints.length] ?? '', this.#settings.tls !== undefined);
@@ -116,12 +140,18 @@ export class EtcdStoreClient implements StoreClient {
     if (!created.ok) return created;
     const link = created.value;
     const loggedIn = await link.logIn();
-    if (!loggedIn.ok || this.#closed) {
-      link.close();
-      return loggedIn.ok ? err(new CodedError('STORE_CLOSED', 'the etcd client is closed')) : loggedIn;
-    }
-    this.#link = link;
-    return ok(link);
+    if (loggedIn.ok && !this.#closed) return ok(link);
+    link.close();
+    return loggedIn.ok ? err(new CodedError('STORE_CLOSED', 'the etcd client is closed')) : loggedIn;
+  }
+
+  /**
+   * The top folders are no records, and credentials may cover only what lies below them. Elsewhere the record itself
+   * counts, with the price of a poke now and then for a neighbour: "web-2" lies between "web" and what is below it.
+   */
+  #rangeOf(prefix: string): WatchRange {
+    const below = this.#keys.below(prefix);
+    return prefix.includes('/') ? { ...below, key: this.#keys.key(prefix) } : below;
   }
 
   #compare(op: WriteOp): ICompare[] {

@@ -1,8 +1,8 @@
 import { CodedError } from '../../core/errors.ts';
-import type { Clock } from '../../core/ports.ts';
+import type { Clock, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
-import type { StoreClient, StoreRecord, WriteLimits, WriteOp } from '../source.ts';
+import type { StoreClient, StoreRecord, WatchHandlers, WriteLimits, WriteOp } from '../source.ts';
 import { exists, getData, sync } from './calls.ts';
 import type { NodeData } from './calls.ts';
 import { multi } from './multi.ts';
@@ -11,6 +11,7 @@ import type { NodeReader } from './node-reader.ts';
 import { zookeeperSettings } from './options.ts';
 import type { ZookeeperDeps, ZookeeperOptions, ZookeeperSettings } from './options.ts';
 import { checkRelativePath, foldersAbove } from './paths.ts';
+import { PrefixWatch } from './prefix-watch.ts';
 import { SERVER_ERROR, ServerRefusal, isRefusal } from './protocol.ts';
 import type { Session } from './session.ts';
 import { pathsToLookAt, planWrite } from './write-plan.ts';
@@ -93,6 +94,10 @@ class ZookeeperClient implements StoreClient {
       if (refusal === null) return ok(undefined);
       if (attempt === MAX_ATTEMPTS || !MOVED.has(refusal.serverCode)) return err(refusal);
     }
+  }
+
+  watch(prefix: string, handlers: WatchHandlers): Unsubscribe {
+    return new PrefixWatch(this.#session, `${this.#root}/${prefix}`, this.#clock, handlers).stop;
   }
 
   close(): Promise<void> {

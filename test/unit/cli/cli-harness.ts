@@ -38,6 +38,7 @@ export function harness(changes: Partial<CliDeps> = {}, env: Record<string, stri
       }),
     openStore: () => Promise.resolve(ok(store)),
     runAgent: () => Promise.resolve(0),
+    interrupted: () => Promise.resolve(),
     signal: () => undefined,
     ...changes,
   };

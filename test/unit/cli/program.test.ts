@@ -42,6 +42,7 @@ describe('the command line', () => {
     'approve',
     'drain',
     'undrain',
+    'watch',
     'restart',
   ])('explains %s', async (command) => {
     const { exitCode, out } = await harness().run('help', command);
