@@ -2,7 +2,8 @@ import { METRICS } from '../src/api/metric-table.ts';
 import { API_REQUESTS } from '../src/api/metrics.ts';
 import { templateOf } from '../src/api/openapi.ts';
 import { ROUTES } from '../src/api/routes.ts';
-import { API_ERROR_CODES, ErrorReply } from '../src/api/schemas.ts';
+import { WRITE_ROUTES } from '../src/api/write-routes.ts';
+import { API_ERROR_CODES, ApprovalRequest, DrainRequestBody, ErrorReply, WriteReceipt } from '../src/api/schemas.ts';
 import { CHECK_TYPES } from '../src/checks/catalog.ts';
 import { schemaOf } from '../src/checks/schema.ts';
 import { ERROR_CODES } from '../src/core/errors.ts';
@@ -151,9 +152,21 @@ usual \`process_*\` and \`nodejs_*\` metrics of the process.`;
 }
 
 function apiPage(): string {
-  const intro = `Every agent answers over HTTP on \`api.listen\` of its bootstrap file, \`127.0.0.1:8370\` by default. It changes
-no records; operators write to the store. There is no authentication: whoever may connect may read, so do not listen
-where strangers can. The same in the words of tools: \`GET /v1/openapi.json\`.`;
+  const intro = `Every agent answers over HTTP on \`api.listen\` of its bootstrap file, \`127.0.0.1:8370\` by default. There is
+no authentication for reading: whoever may connect may read, so do not listen where strangers can. The same in the words
+of tools: \`GET /v1/openapi.json\`.`;
+  const writing = `With \`store.operatorAuth\` in the bootstrap file the API also writes to the store, with these credentials; without
+them every write is answered with 403. A write is taken from this machine only, because there is no TLS, shows the same
+credentials ("user:password") as HTTP Basic, names the machine by address, \`localhost\` or host name, and comes from no
+web page. A body is \`application/json\` of at most 64 KiB. Records are validated together with all others, as
+\`vipkeeper set\` does. \`If-Match: "4711"\` writes only if the record is at that revision (\`modified\` of
+\`vipkeeper get --json\`, \`revision\` of the last answer), \`If-None-Match: *\` only if there is none.`;
+  const example = `curl -u ana:secret -X POST -H 'content-type: application/json' http://127.0.0.1:8370/v1/drains \\
+     -d '{"target": "web/a", "why": "kernel upgrade"}'`;
+  const writeRoutes = WRITE_ROUTES.map(({ method, path, summary, replies }) => {
+    const answers = Object.entries(replies).map(([status, { description }]) => `${status}: ${description}`);
+    return [code(`${method} ${templateOf(path)}`), summary, answers.join(' ')];
+  });
   const routes = ROUTES.map(({ path, method = 'GET', summary, replies }) => {
     const answers = Object.entries(replies).map(([status, { description }]) => `${status}: ${description}`);
     return [code(`${method} ${templateOf(path)}`), summary, answers.join(' ')];
@@ -162,6 +175,16 @@ where strangers can. The same in the words of tools: \`GET /v1/openapi.json\`.`;
     'HTTP API',
     intro,
     table(['route', 'what for', 'answers'], routes),
+    '## Writing',
+    writing,
+    block('sh', example),
+    table(['route', 'what for', 'answers'], writeRoutes),
+    '`POST /v1/drains` takes',
+    outputTable(DrainRequestBody),
+    '`POST /v1/approvals` takes',
+    outputTable(ApprovalRequest),
+    'Each write is answered with',
+    outputTable(WriteReceipt),
     '## Errors',
     'Every error has one shape; [errors.md](errors.md) lists the codes.',
     outputTable(ErrorReply),

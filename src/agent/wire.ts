@@ -4,7 +4,7 @@ import { MetricsRegistry } from '../api/metrics.ts';
 import { createSpeaker } from '../bgp/worker-speaker.ts';
 import { checkCatalog } from '../checks/decode.ts';
 import { createCheckRunner } from '../checks/runner.ts';
-import { asCodedError } from '../core/errors.ts';
+import { asCodedError, describeError } from '../core/errors.ts';
 import type { CodedError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
@@ -13,11 +13,12 @@ import { systemClock } from '../core/system-clock.ts';
 import { readVersion } from '../core/version.ts';
 import { createDataplane, createInterfaceAddresses } from '../ipvs/create-dataplane.ts';
 import { RecordDecoder } from '../model/decode.ts';
-import { openSource } from '../sources/open-source.ts';
+import { openSource, openStoreClient } from '../sources/open-source.ts';
 import { Agent } from './agent.ts';
 import type { LoadedBootstrap } from './bootstrap-file.ts';
 import { automaticRouterId } from './router-id.ts';
 import { resolveSecret } from './secrets.ts';
+import { StoreDesk } from './store-desk.ts';
 import { sessionTimeoutMs, storeSettings } from './store-settings.ts';
 import { verificationView } from './verification-view.ts';
 
@@ -75,6 +76,7 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
     ),
     listen: bootstrap.api.listen === null ? null : parseListen(bootstrap.api.listen),
     version,
+    desk: operatorDesk(bootstrap, log.child({ part: 'operators' })),
   });
   try {
     const { address } = await api.start();
@@ -84,4 +86,21 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
     await agent.stop({ kind: 'restart' });
     return err(asCodedError(error, 'API_LISTEN'));
   }
+}
+
+/** Without credentials of the operators' own there is nobody who may write. */
+function operatorDesk(bootstrap: LoadedBootstrap, log: Log): StoreDesk | null {
+  const { operatorAuth } = bootstrap.store;
+  if (operatorAuth === undefined) return null;
+  const settings = storeSettings(bootstrap, 'operator');
+  return new StoreDesk({
+    openStore: () => openStoreClient(settings, { clock: systemClock, random: Math.random, log }),
+    credentials: () => {
+      const secret = resolveSecret(operatorAuth);
+      if (!secret.ok) log.error({ error: describeError(secret.error) }, "the operators' credentials cannot be read");
+      return secret;
+    },
+    checks: checkCatalog,
+    agent: bootstrap.agent,
+  });
 }

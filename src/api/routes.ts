@@ -9,6 +9,7 @@ import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { VERIFY_ROUTE } from './verify-route.ts';
 import type { ApiErrorCode } from './schemas.ts';
+import { WRITE_ROUTES } from './write-routes.ts';
 import { Alive, OpenApiDocument, PeerList, ProblemList, Readiness, ServiceList } from './schemas.ts';
 
 /** Reads and mends the kernel at once, and says what was found. */
@@ -165,6 +166,6 @@ export const ROUTES: readonly Route[] = [
     summary: 'This API as an OpenAPI 3.1 document.',
     schema: OpenApiDocument,
     replies: { 200: 'The document.' },
-    answer: ({ version }) => ({ body: openApiDocument(ROUTES, version) }),
+    answer: ({ version }) => ({ body: openApiDocument(ROUTES, WRITE_ROUTES, version) }),
   }),
 ];

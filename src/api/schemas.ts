@@ -1,5 +1,7 @@
 import Type from 'typebox';
 import type { Static, TSchema } from 'typebox';
+import { flag, nestedObject, text } from '../model/fields.ts';
+import { DrainRecord } from '../model/records/drain.ts';
 import { HoldView, PeerView, ProblemView, RealView, ServiceView, StatusView, VipView } from '../model/status.ts';
 import { VerificationView } from '../model/verification.ts';
 
@@ -8,9 +10,15 @@ export type JsonSchema = Record<string, unknown>;
 
 export const API_ERROR_CODES = {
   BAD_REQUEST: 'The request is not HTTP that can be understood.',
-  NOT_FOUND: 'There is no such route, or no such service; the message says which there are.',
+  UNAUTHORIZED: 'A write shows the credentials of `store.operatorAuth` in the bootstrap file, as HTTP Basic.',
+  FORBIDDEN: 'Writes are off (no `store.operatorAuth`), or not taken from there; the message says which.',
+  NOT_FOUND: 'There is no such route, service or record; the message says which there are.',
   METHOD_NOT_ALLOWED: 'The route does not take that method; the header Allow says which it takes.',
-  REQUEST_TOO_LARGE: 'The request is larger than a request to read can be.',
+  CONFLICT: 'The record is not at the revision that was expected, or the change cannot be made like this.',
+  UNSUPPORTED_MEDIA_TYPE: 'A body is application/json.',
+  INVALID: 'The records would not be valid; the message says path, field, found and allowed. Nothing was written.',
+  STORE_UNAVAILABLE: 'The store could not be asked, or its answer was lost; the message has its error code.',
+  REQUEST_TOO_LARGE: 'The request is larger than it can be.',
   UNAVAILABLE: 'What was asked for cannot be done now; the message says why.',
   INTERNAL: 'A defect in vipkeeper itself; the log of the agent has the details.',
 } as const;
@@ -66,6 +74,41 @@ export const ProblemList = Type.Object({
 
 export const PeerList = Type.Object({ peers: Type.Array(PeerView) });
 
+export const WriteReceipt = Type.Object(
+  {
+    path: Type.String({ description: 'Path of the record under the root.' }),
+    outcome: Type.Enum(['created', 'changed', 'unchanged', 'deleted'], { description: 'What became of it.' }),
+    revision: Type.Union([Type.String(), Type.Null()], {
+      description: 'Its revision now, for `If-Match`, decimal; null = it is gone.',
+    }),
+  },
+  { description: 'A record was written.' },
+);
+
+export const RecordBody = Type.Object({}, { description: 'The record, stored byte for byte.' });
+
+const { target, why, until, onExpiry } = DrainRecord.properties;
+const by = Type.Optional(text({ description: 'Who; absent = the user of the credentials.' }, 100));
+
+export const DrainRequestBody = nestedObject(
+  { target, why, until, onExpiry, by },
+  { description: 'A wish to take something out of service gently.' },
+);
+
+export const ApprovalRequest = nestedObject(
+  {
+    revision: Type.String({
+      pattern: '^sha256:[0-9a-f]{64}$',
+      allowed: '"sha256:" and 64 hexadecimal digits',
+      description: 'The revision that is held, as `/v1/problems` shows it.',
+    }),
+    by,
+    why: Type.Optional(text({ description: 'Why.' })),
+    force: Type.Optional(flag({ description: 'Also if this agent does not hold it.' })),
+  },
+  { description: 'Lets a change pass that the guard holds.' },
+);
+
 export const OpenApiDocument = Type.Object(
   { openapi: Type.String(), info: Type.Unknown(), paths: Type.Unknown(), components: Type.Unknown() },
   { description: 'An OpenAPI 3.1 document.' },
@@ -80,6 +123,10 @@ export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   ServiceList,
   ProblemList,
   PeerList,
+  WriteReceipt,
+  RecordBody,
+  DrainRequestBody,
+  ApprovalRequest,
   HoldView,
   PeerView,
   ProblemView,

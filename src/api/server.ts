@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError, describeError } from '../core/errors.ts';
@@ -6,13 +7,18 @@ import type { Clock, Log } from '../core/ports.ts';
 import { err } from '../core/result.ts';
 import { systemClock } from '../core/system-clock.ts';
 import type { StatusView } from '../model/status.ts';
+import { MAX_RECORD_BYTES } from '../model/json.ts';
 import type { ListenAddress } from './listen.ts';
 import type { MetricsRegistry } from './metrics.ts';
 import { templateOf } from './openapi.ts';
+import type { OperatorDesk } from './operator-desk.ts';
 import type { Reply, Route, Verify } from './routes.ts';
 import { ROUTES } from './routes.ts';
 import type { ApiErrorCode, ErrorReply } from './schemas.ts';
 import { ErrorReply as ErrorReplySchema, plainSchema } from './schemas.ts';
+import { judgeWriter } from './write-access.ts';
+import type { WriteRoute } from './write-routes.ts';
+import { WRITE_ROUTES } from './write-routes.ts';
 
 export interface ApiDeps {
   /** The read model as of now; called once for each request. */
@@ -27,6 +33,8 @@ export interface ApiDeps {
   readonly listen: ListenAddress | null;
   readonly version: string;
   readonly clock?: Clock;
+  /** Where writes go; null = the API only reads. */
+  readonly desk?: OperatorDesk | null;
 }
 
 export interface Api {
@@ -41,6 +49,7 @@ export interface Api {
 
 /** A request to read has no body; what is larger is a mistake. */
 const BODY_LIMIT_BYTES = 1_024;
+const WRITE_LIMIT_BYTES = MAX_RECORD_BYTES;
 const REQUEST_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_MS = 10_000;
 /** Covers a client that reads a large answer slowly, or not at all. */
@@ -101,8 +110,42 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
   });
   app.setErrorHandler((error, _request, reply) => answerError(error, reply, log));
   app.setNotFoundHandler((request, reply) => answerNotFound(request, reply));
+  // A record is stored as it came, byte for byte, so a body stays bytes; and no page can send JSON unasked (CORS).
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   for (const route of ROUTES) addRoute(app, route, deps);
+  for (const route of WRITE_ROUTES) addWriteRoute(app, route, deps);
   return app;
+}
+
+function addWriteRoute(app: FastifyInstance, route: WriteRoute, { desk, status }: ApiDeps): void {
+  app.route<{ Params: Record<string, string>; Body: Buffer | undefined }>({
+    method: route.method,
+    url: route.path,
+    bodyLimit: WRITE_LIMIT_BYTES,
+    schema: { response: responseSchemas(route) },
+    // Before anything of the body is read.
+    onRequest: (request, reply, done) => {
+      const admission = admit(request, desk ?? null);
+      if (admission.kind === 'admitted') done();
+      else void send(reply, admission.reply);
+    },
+    handler: async (request, reply) => {
+      const admission = admit(request, desk ?? null);
+      if (admission.kind === 'refused') return send(reply, admission.reply);
+      const { headers, params, body } = request;
+      const answer = await route.answer({
+        desk: admission.desk,
+        user: admission.user,
+        params,
+        body: body ?? new Uint8Array(0),
+        ifMatch: headers['if-match'],
+        ifNoneMatch: headers['if-none-match'],
+        held: status().holds.map(({ revision }) => revision),
+      });
+      return send(reply, answer);
+    },
+  });
 }
 
 function addRoute(
@@ -125,8 +168,43 @@ function addRoute(
 const cannotVerify: Verify = () =>
   Promise.resolve(err(new CodedError('NOTHING_IN_FORCE', 'there is no agent behind this API')));
 
+const UNREADABLE = 'the credentials of store.operatorAuth cannot be read; the log says why';
+const READ_ONLY =
+  'this agent takes no writes: its bootstrap file has no store.operatorAuth; operators write to the store';
+
+type Admission =
+  | { readonly kind: 'admitted'; readonly desk: OperatorDesk; readonly user: string }
+  | { readonly kind: 'refused'; readonly reply: Reply };
+
+/** Whether a write is looked at. */
+function admit({ headers, ip }: FastifyRequest, desk: OperatorDesk | null): Admission {
+  const refuse = (code: number, error: ApiErrorCode, message: string): Admission => {
+    return { kind: 'refused', reply: { kind: 'error', code, error, message } };
+  };
+  if (desk === null) return refuse(403, 'FORBIDDEN', READ_ONLY);
+  const credentials = desk.credentials();
+  if (!credentials.ok) return refuse(403, 'FORBIDDEN', UNREADABLE);
+  const fetchSite = headers['sec-fetch-site'];
+  const facts = {
+    remoteAddress: ip,
+    host: headers.host,
+    origin: headers.origin,
+    fetchSite: typeof fetchSite === 'string' ? fetchSite : undefined,
+    authorization: headers.authorization,
+  };
+  const access = judgeWriter(facts, credentials.value, [hostname()]);
+  switch (access.kind) {
+    case 'granted':
+      return { kind: 'admitted', desk, user: access.user };
+    case 'forbidden':
+      return refuse(403, 'FORBIDDEN', access.message);
+    case 'unauthorized':
+      return refuse(401, 'UNAUTHORIZED', access.message);
+  }
+}
+
 /** For fastify's serializer: a field that no schema names is never sent. */
-function responseSchemas({ replies }: Route): Record<string, unknown> {
+function responseSchemas({ replies }: Pick<Route, 'replies'>): Record<string, unknown> {
   const schemas: Record<string, unknown> = {};
   for (const [code, { schema, contentType }] of Object.entries(replies)) {
     if (contentType === undefined) schemas[code] = plainSchema(schema ?? ErrorReplySchema);
@@ -147,11 +225,15 @@ function send(reply: FastifyReply, answer: Reply): FastifyReply {
 
 function sendError(reply: FastifyReply, status: number, code: ApiErrorCode, message: string): FastifyReply {
   const body: ErrorReply = { error: { code, message } };
+  if (status === 401) void reply.header('www-authenticate', 'Basic realm="vipkeeper operators", charset="UTF-8"');
   return reply.code(status).type('application/json; charset=utf-8').send(body);
 }
 
 function answerError(error: unknown, reply: FastifyReply, log: Log): FastifyReply {
   const status = statusCodeOf(error);
+  if (status === 415) {
+    return sendError(reply, 415, 'UNSUPPORTED_MEDIA_TYPE', 'a body is application/json');
+  }
   if (status === 413) return sendError(reply, 413, 'REQUEST_TOO_LARGE', 'the request is too large');
   if (status >= 400 && status < 500) return sendError(reply, status, 'BAD_REQUEST', describeError(error));
   log.error({ err: error }, 'an API request failed');
@@ -169,7 +251,7 @@ function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyRe
   if (posts || (request.method !== 'GET' && request.method !== 'HEAD')) {
     const allowed = posts ? 'POST' : 'GET, HEAD';
     void reply.header('allow', allowed);
-    return sendError(reply, 405, 'METHOD_NOT_ALLOWED', `this takes ${allowed} only; operators write to the store`);
+    return sendError(reply, 405, 'METHOD_NOT_ALLOWED', `this takes ${allowed} only`);
   }
   const known = ROUTES.map(({ path }) => templateOf(path)).join(', ');
   return sendError(reply, 404, 'NOT_FOUND', `there is no such route; the routes are ${known}`);

@@ -1,27 +1,14 @@
+import { readConfiguration } from '../agent/record-writing.ts';
 import type { Problem } from '../model/problem.ts';
-import { isFolder } from '../model/record-change.ts';
-import type { StoreClient, StoreRecord, WriteOp } from '../sources/source.ts';
+import type { StoreClient, StoreRecord } from '../sources/source.ts';
 import { countText } from './count-text.ts';
 import type { CliContext } from './io.ts';
 import { CliFailure, orFail } from './io.ts';
 import { printable } from './table.ts';
 
-/** Everything under config/; a store without a root is one that nobody has written to yet. */
+/** Everything under config/. */
 export async function readConfig(store: StoreClient): Promise<Map<string, StoreRecord>> {
-  const listed = await store.list('config');
-  if (!listed.ok && listed.error.code === 'STORE_NOT_FOUND') return new Map();
-  return new Map(orFail(listed).map((record) => [record.path, record]));
-}
-
-/** Only if the record is as it was read; a folder has no revision that all stores agree on. */
-export function putOp(path: string, bytes: Uint8Array, current: StoreRecord | undefined): WriteOp {
-  if (current === undefined) return { kind: 'put', path, bytes, expected: null };
-  return isFolder(current) ? { kind: 'put', path, bytes } : { kind: 'put', path, bytes, expected: current.modified };
-}
-
-export function deleteOp(record: StoreRecord): WriteOp {
-  const { path, modified } = record;
-  return isFolder(record) ? { kind: 'delete', path } : { kind: 'delete', path, expected: modified };
+  return orFail(await readConfiguration(store));
 }
 
 /**

@@ -1,3 +1,5 @@
+import { parseRecordJson } from './json.ts';
+import type { RawRecord } from './record-set.ts';
 import type { DrainRecord } from './records/drain.ts';
 
 const MAX_NAME = 58;
@@ -24,4 +26,18 @@ export function drainValue(request: {
 }): Omit<DrainRecord, 'onExpiry'> & { onExpiry?: DrainRecord['onExpiry'] } {
   const { target, by, why, until, keep } = request;
   return { target, by, why, ...(until === null ? {} : { until }), ...(keep ? { onExpiry: 'keep' as const } : {}) };
+}
+
+export const DRAINS = 'config/drains/';
+
+/** Targets by name of the drain; of a record that is not valid, the target is ''. */
+export function drainTargets(records: ReadonlyMap<string, Pick<RawRecord, 'bytes'>>): ReadonlyMap<string, string> {
+  const targets = new Map<string, string>();
+  for (const [path, { bytes }] of records) {
+    if (!path.startsWith(DRAINS) || bytes.length === 0) continue;
+    const json = parseRecordJson(bytes);
+    const target = json.ok ? json.value['target'] : undefined;
+    targets.set(path.slice(DRAINS.length), typeof target === 'string' ? target : '');
+  }
+  return targets;
 }

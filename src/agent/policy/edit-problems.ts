@@ -1,5 +1,6 @@
 import type { CheckCatalog } from '../../model/check-definition.ts';
 import { RecordDecoder } from '../../model/decode.ts';
+import { parsePath } from '../../model/paths.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { DecodeOutcome, RawRecord, RecordSet } from '../../model/record-set.ts';
 import type { Viewpoint } from './viewpoints.ts';
@@ -23,6 +24,11 @@ export function editProblems(before: Records, after: Records, checks: CheckCatal
   const viewpoints = viewpointsOf(edited.records, isEdited, agent);
   const known = new Set([...old.problems, ...recordProblems(old, viewpoints)].map(identityOf));
   const problems = new Map<string, Problem>();
+  for (const { path, bytes } of after.values()) {
+    if (!isEdited(path) || bytes.length === 0 || parsePath(path).kind !== 'folder') continue;
+    const misplaced: Problem = { path, field: '', found: 'a record', allowed: 'a folder', effect: 'ignored' };
+    problems.set(identityOf(misplaced), misplaced);
+  }
   for (const problem of [...edited.problems, ...recordProblems(edited, viewpoints)]) {
     const identity = identityOf(problem);
     if (isEdited(problem.path) || !known.has(identity)) problems.set(identity, problem);

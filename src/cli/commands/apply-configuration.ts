@@ -1,3 +1,4 @@
+import { deleteOp, putOp } from '../../agent/record-writing.ts';
 import { editProblems } from '../../agent/policy/edit-problems.ts';
 import { writeBatches } from '../../agent/policy/write-batches.ts';
 import { CodedError, describeError } from '../../core/errors.ts';
@@ -7,7 +8,7 @@ import type { StoreClient, WriteOp } from '../../sources/source.ts';
 import { previewFor, previewTarget } from '../agent-preview.ts';
 import { withStore } from '../bootstrap-access.ts';
 import { changePage, changeSummary, shortList } from '../change-page.ts';
-import { deleteOp, putOp, readConfig, refuseProblems } from '../config-edit.ts';
+import { readConfig, refuseProblems } from '../config-edit.ts';
 import type { ConfigurationEdit } from '../configuration-edit.ts';
 import { editFromFolder } from '../configuration-edit.ts';
 import { countText } from '../count-text.ts';

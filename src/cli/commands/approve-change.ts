@@ -1,3 +1,4 @@
+import { deleteOp, putOp } from '../../agent/record-writing.ts';
 import { CodedError } from '../../core/errors.ts';
 import { parseRecordJson } from '../../model/json.ts';
 import { ApprovalRecord } from '../../model/records/drain.ts';
@@ -5,7 +6,7 @@ import { validatorOf } from '../../model/validate.ts';
 import type { StoreClient, StoreRecord } from '../../sources/source.ts';
 import { withStore } from '../bootstrap-access.ts';
 import { shortList } from '../change-page.ts';
-import { deleteOp, problemLine, putOp } from '../config-edit.ts';
+import { problemLine } from '../config-edit.ts';
 import { durationText } from '../duration-text.ts';
 import type { HeldChange } from '../held-changes.ts';
 import { readHeldChanges } from '../held-changes.ts';

@@ -1,11 +1,10 @@
+import { deleteOp, putOp } from '../../agent/record-writing.ts';
 import { editProblems } from '../../agent/policy/edit-problems.ts';
 import { durationMs } from '../../model/duration.ts';
-import { drainName, drainValue } from '../../model/drain-request.ts';
-import { parseRecordJson } from '../../model/json.ts';
+import { DRAINS, drainName, drainTargets, drainValue } from '../../model/drain-request.ts';
 import { withEdits } from '../../model/record-change.ts';
-import type { StoreRecord } from '../../sources/source.ts';
 import { withStore } from '../bootstrap-access.ts';
-import { deleteOp, problemLine, putOp, readConfig } from '../config-edit.ts';
+import { problemLine, readConfig } from '../config-edit.ts';
 import type { CliContext } from '../io.ts';
 import { CliFailure, orFail } from '../io.ts';
 import { operatorName } from '../operator-name.ts';
@@ -20,8 +19,6 @@ export interface DrainOptions {
   readonly keep?: boolean;
 }
 
-const DRAINS = 'config/drains/';
-
 /** `vipkeeper drain TARGET`: takes a real, a service, a VIP or an agent out of service gently. */
 export async function drainTarget(context: CliContext, target: string, options: DrainOptions): Promise<void> {
   const { io, deps } = context;
@@ -35,7 +32,7 @@ export async function drainTarget(context: CliContext, target: string, options: 
   });
   await withStore(context, options.bootstrap, async (store, { agent }) => {
     const before = await readConfig(store);
-    const targets = targetsOf(before);
+    const targets = drainTargets(before);
     const known = [...targets].find(([, other]) => other === target);
     if (known !== undefined) throw new CliFailure('failure', `${target} is drained already: see ${DRAINS}${known[0]}`);
     const path = `${DRAINS}${drainName(target, targets)}`;
@@ -57,7 +54,7 @@ export async function undrainTarget(
 ): Promise<void> {
   await withStore(context, options.bootstrap, async (store) => {
     const before = await readConfig(store);
-    const targets = targetsOf(before);
+    const targets = drainTargets(before);
     const byTarget = [...targets].filter(([, target]) => target === text).map(([name]) => name);
     const names = byTarget.length > 0 ? byTarget : [text.replace(DRAINS, '')];
     const records = names.flatMap((name) => before.get(`${DRAINS}${name}`) ?? []);
@@ -68,18 +65,6 @@ export async function undrainTarget(
     orFail(await store.write(records.map(deleteOp)));
     context.io.out(records.map(({ path }) => `${path}: deleted\n`).join(''));
   });
-}
-
-/** Targets by name of the drain; of a record that is not valid, the target is ''. */
-function targetsOf(records: ReadonlyMap<string, StoreRecord>): ReadonlyMap<string, string> {
-  const targets = new Map<string, string>();
-  for (const { path, bytes } of records.values()) {
-    if (!path.startsWith(DRAINS) || bytes.length === 0) continue;
-    const json = parseRecordJson(bytes);
-    const target = json.ok ? json.value['target'] : undefined;
-    targets.set(path.slice(DRAINS.length), typeof target === 'string' ? target : '');
-  }
-  return targets;
 }
 
 /** The end as the record has it; null = none. */

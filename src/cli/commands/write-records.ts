@@ -1,9 +1,10 @@
+import { deleteOp, putOp } from '../../agent/record-writing.ts';
 import { CodedError } from '../../core/errors.ts';
 import { MAX_RECORD_BYTES } from '../../model/json.ts';
 import { isFolder, withEdits } from '../../model/record-change.ts';
 import type { StoreRecord } from '../../sources/source.ts';
 import { withStore } from '../bootstrap-access.ts';
-import { deleteOp, putOp, readConfig, refuseProblems } from '../config-edit.ts';
+import { readConfig, refuseProblems } from '../config-edit.ts';
 import { editProblems } from '../../agent/policy/edit-problems.ts';
 import { readValueFile } from '../configuration-edit.ts';
 import type { CliContext, CliIo } from '../io.ts';

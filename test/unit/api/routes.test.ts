@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MetricsRegistry } from '../../../src/api/metrics.ts';
 import { ROUTES } from '../../../src/api/routes.ts';
+import { WRITE_ROUTES } from '../../../src/api/write-routes.ts';
 import { buildApp } from '../../../src/api/server.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import type { StatusView } from '../../../src/model/status.ts';
@@ -150,7 +151,12 @@ describe('the OpenAPI document', () => {
   it('covers every route and resolves every reference', async () => {
     const document = (await appWith(() => statusView()).inject('/v1/openapi.json')).json<Document>();
     expect(document.openapi).toBe('3.1.0');
-    expect(Object.keys(document.paths)).toHaveLength(ROUTES.length);
+    const operations = Object.values(document.paths).flatMap((methods) => Object.keys(methods));
+    expect(operations).toHaveLength(ROUTES.length + WRITE_ROUTES.length);
+    expect(document.paths['/v1/config/{path}']).toMatchObject({
+      put: { parameters: [{ name: 'path' }, { name: 'If-Match' }, {}], security: [{ operator: [] }], requestBody: {} },
+      delete: { security: [{ operator: [] }] },
+    });
     expect(document.paths['/v1/services/{name}']?.get.parameters).toHaveLength(1);
     expect(document.paths['/readyz']?.get.responses).toHaveProperty('503');
     const references = Array.from(

@@ -10,16 +10,22 @@ interface Command {
 
 const root = new URL('../../../', import.meta.url);
 
+/** What can be run on records alone. */
+const COMMANDS = /^vipkeeper (set|rm|get|ls|drain|undrain) /;
+
 /** The commands of a paper that read or write records, in order; what a comment calls refused must be refused. */
 function commandsIn(paper: string): readonly Command[] {
   const text = readFileSync(new URL(paper, root), 'utf8');
   const blocks = Array.from(text.matchAll(/^```sh\n(.*?)^```/gms), ([, block = '']) => block);
-  const lines = blocks.flatMap((block) => block.split('\n')).filter((line) => /^vipkeeper (set|rm|get|ls) /.test(line));
+  const lines = blocks.flatMap((block) => block.split('\n')).filter((line) => COMMANDS.test(line));
   return lines
     .filter((line) => !line.includes('<') && !line.includes(' state/'))
     .map((line) => {
       const [command = '', comment = ''] = line.split(/ +# /);
-      const words = Array.from(command.matchAll(/'([^']*)'|(\S+)/g), ([, quoted, plain]) => quoted ?? plain ?? '');
+      const words = Array.from(
+        command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g),
+        ([, one, two, plain]) => one ?? two ?? plain ?? '',
+      );
       return { line, args: words.slice(1), exitCode: comment === 'refused' ? 3 : 0 };
     });
 }
@@ -40,7 +46,7 @@ describe('the commands in the papers', () => {
   });
 
   it('of the operations page work on the tutorial’s records', async () => {
-    const { run } = harness();
+    const { run } = harness({}, { USER: 'ana' });
     for (const { args } of commandsIn('docs/tutorial.md')) await run(...args);
     const commands = commandsIn('docs/operations.md');
     expect(commands.length).toBeGreaterThanOrEqual(2);
