@@ -326,3 +326,38 @@ describe('a flush', () => {
     expect(await host.addresses()).toEqual([]);
   });
 });
+
+describe('counting what leaves', () => {
+  it('that fails is a kernel that cannot be read, and everything is read again', async () => {
+    const bench = new Bench();
+    await bench.pass();
+    bench.host.connections.set(`${WEB} 10.0.0.2|80`, 1);
+    await bench.pass(configuration([service('web', [A])]));
+    bench.clock.advance(2_000);
+    const { reads } = bench.host;
+    bench.host.unreadable = new CodedError('NETLINK_LOST', 'no answer', { transient: true });
+    await bench.driver.watch();
+    expect(bench.driver.picture()).toBeNull();
+    expect(bench.driver.report().failures[0]).toContain('no answer');
+    bench.host.unreadable = null;
+    await bench.pass(configuration([service('web', [A])]));
+    expect([bench.host.reads, bench.driver.report().failures]).toEqual([reads + 1, []]);
+  });
+
+  it('is not due before its time, and not at all while nothing leaves', async () => {
+    const bench = new Bench();
+    await bench.pass();
+    expect(bench.driver.watchDueMs()).toBeNull();
+    await bench.driver.watch();
+    bench.host.connections.set(`${WEB} 10.0.0.2|80`, 1);
+    await bench.pass(configuration([service('web', [A])]));
+    bench.clock.advance(400);
+    expect(bench.driver.watchDueMs()).toBe(600);
+    await bench.driver.watch();
+    expect(bench.host.narrowReads).toEqual([]);
+    bench.clock.advance(600);
+    await bench.driver.watch();
+    expect(bench.host.narrowReads).toEqual([[WEB]]);
+    expect(bench.driver.watchDueMs()).toBe(1_000);
+  });
+});
