@@ -17,6 +17,7 @@ import { median, quantile, timed } from './kit/numbers.ts';
 import { TEN_THOUSAND, fleet, realPath, realRecord } from './kit/records.ts';
 import { below } from './kit/report.ts';
 import type { Bench, Reporter } from './kit/report.ts';
+import { measurePublishing, measureReconnects } from './kit/store-publishing.ts';
 
 const ROOT = '/vipkeeper';
 const ROUNDS = 9;
@@ -39,12 +40,16 @@ interface Contender {
 }
 
 export const bench: Bench = {
-  about: 'from ZooKeeper and etcd to a decoded desired state, and from an edit to a poke',
+  about: 'from ZooKeeper and etcd to a decoded desired state, from an edit to a poke, health out, reconnects',
   async run(report) {
     for (const open of [zookeeperContender, etcdContender]) {
       const contender = await open();
       try {
         await measure(contender, report);
+        const reals = [...fleet(FLEET).keys()].filter((path) => path.includes('/reals/'));
+        const existing = reals.map((path) => `${ROOT}/${path}`);
+        await measurePublishing(contender, existing, report);
+        await measureReconnects(contender, report);
       } finally {
         await contender.close();
       }

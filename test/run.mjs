@@ -15,6 +15,8 @@ const HOST_PROJECTS = ['unit', 'fault', 'system'];
 /** What the system tests need besides the lab's own default list; fetched ahead, while the compiler runs. */
 const PARTS = [
   'zookeeper',
+  'zkcli',
+  'kazoo',
   'etcd',
   'etcdctl',
   'bird',

@@ -43,6 +43,17 @@ export const PARTS = {
     alone: ['libzookeeper-java', 'libslf4j-java', 'libsnappy-java', 'libdropwizard-metrics-java', 'libnetty-java'],
     probes: ['java', ...ZOOKEEPER_JARS],
   },
+  // ZooKeeper's own shell, as its package starts it.
+  zkcli: {
+    packages: ['default-jre-headless'],
+    alone: ['libzookeeper-java', 'libslf4j-java', 'libcommons-cli-java', 'libnetty-java'],
+    probes: ['zkCli.sh', '/usr/share/java/commons-cli.jar'],
+    wrappers: {
+      'zkCli.sh':
+        'java -cp "$root/usr/share/java/*:/usr/share/java/*" -Dorg.slf4j.simpleLogger.defaultLogLevel=error org.apache.zookeeper.ZooKeeperMain',
+    },
+  },
+  kazoo: { packages: ['python3-minimal', 'python3-kazoo'], probes: ['/usr/lib/python3/dist-packages/kazoo'] },
   etcd: { packages: ['etcd-server'], probes: ['etcd'] },
   etcdctl: { packages: ['etcd-client'], probes: ['etcdctl'] },
   bird: { packages: ['bird2'], probes: ['bird', 'birdc'] },
