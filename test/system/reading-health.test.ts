@@ -59,7 +59,7 @@ async function publishTo(settings: StoreSettings, agent: string): Promise<void> 
       state: 'enabled',
     }) as const;
   const reals = { a: real('up'), b: real('down'), c: real(agent === 'lb2' ? 'down' : 'up') };
-  const health: HealthContent = { v: 1, agent, revision: '', quorum: 'held', advertised: true, reals };
+  const health: HealthContent = { v: 1, agent, quorum: 'held', advertised: true, reals };
   publisher.set({ agent: aboutAgent(agent), health: new Map([['web', health]]) });
   await eventually('published', () => publisher.state().kind === 'ok');
 }
