@@ -4,7 +4,8 @@ import { API_VIP, LAN, REALS, WEB_VIP, lanAddress } from './records.ts';
 /**
  * A client behind a router, and behind the router one LAN with two directors, three reals, the store and the operator's
  * desk. The web service is by direct routing: the reals carry its VIP and answer the client themselves. The api
- * service is by NAT on the first director: what the reals send from port 8080 goes back through it.
+ * service is by NAT on the first director: what the reals send from port 8080 goes back through it. With nftables both
+ * are by NAT, and both directors masquerade.
  */
 export function dataCentre(): TopologySpec {
   const gateway = `default via ${lanAddress('router')}`;
@@ -37,6 +38,15 @@ export const NAT_RETURN = [
   `ip route add 10.1.0.0/24 dev lan table 100`,
   `ip rule add ipproto 6 sport 8080 table 100`,
 ].join('\n');
+
+/** What an operator of two directors with NAT adds on each, in a table that is not the agent's. */
+export const MASQUERADE = `table ip operator {
+  chain postrouting {
+    type nat hook postrouting priority srcnat;
+    ct status dnat masquerade
+  }
+}
+`;
 
 /** BIRD on the router: host routes from the agents into the kernel, equal ones side by side (ECMP). */
 export function birdConfiguration(routerAsn: number, agentAsn: number): string {

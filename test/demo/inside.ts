@@ -8,12 +8,15 @@ import { World } from './world.ts';
 
 const kind = process.argv[2] as StoreKind;
 if (!STORE_KINDS.includes(kind)) throw new Error(`no store is called ${String(process.argv[2])}`);
+const dataplane = process.argv[3] ?? 'ipvs';
+if (dataplane !== 'ipvs' && dataplane !== 'nftables')
+  throw new Error(`no dataplane of the demo is called ${dataplane}`);
 
 const narrator = new Narrator();
 narrator.say('building a small data centre out of network namespaces');
 let world: World | undefined;
 try {
-  world = await World.start(kind, (text) => narrator.say(text));
+  world = await World.start(kind, dataplane, (text) => narrator.say(text));
   await tell(world, narrator);
   narrator.end();
 } catch (error) {

@@ -21,22 +21,25 @@ export function webReal(name: RealName, change: object = {}): object {
   return { address: lanAddress(name), weight: WEB_WEIGHTS[name], ...change };
 }
 
+/** How the directors of the demo forward. */
+export type DemoDataplane = 'ipvs' | 'nftables';
+
 const SERVICE_WEB = {
   vip: 'web',
   match: { ports: ['80'] },
   scheduler: 'wrr',
-  forward: 'direct',
   checks: ['web-ok'],
   health: { rise: 1, fall: 2 },
 };
 
-/** Everything, in the order in which an operator would write it. */
-export function allRecords(): [path: string, record: object][] {
+/** Everything, in the order in which an operator would write it. Rules of nf_tables cannot forward but by NAT. */
+export function allRecords(dataplane: DemoDataplane): [path: string, record: object][] {
   const records: [string, object][] = [
     [
       'config/agents/_default',
       {
         labels: { pool: 'edge' },
+        dataplane,
         bgp: {
           asn: AGENT_ASN,
           holdTime: '9s',
@@ -52,7 +55,7 @@ export function allRecords(): [path: string, record: object][] {
     ['config/checks/web-ok', { type: 'http', path: '/healthz', status: ['200'], interval: '1s', timeout: '800ms' }],
     ['config/vips/web', { addresses: [WEB_VIP], interface: 'lo', advertise: { communities: ['65010:80'] } }],
     ['config/vips/api', { addresses: [API_VIP], interface: 'lo' }],
-    ['config/services/web', SERVICE_WEB],
+    ['config/services/web', { ...SERVICE_WEB, forward: dataplane === 'ipvs' ? 'direct' : 'nat' }],
     [
       'config/services/api',
       { ...SERVICE_WEB, vip: 'api', forward: 'nat', scheduler: 'rr', agents: { pool: 'edge', nat: 'yes' } },

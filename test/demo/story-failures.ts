@@ -1,5 +1,5 @@
 import type { Narrator } from './narrator.ts';
-import { REALS, WEB_VIP, allRecords, lanAddress } from './records.ts';
+import { REALS, WEB_VIP, lanAddress } from './records.ts';
 import { AGENTS, WEB, assert, healthIf, soon } from './story.ts';
 import type { AgentName, World } from './world.ts';
 
@@ -40,14 +40,14 @@ export async function storeStory(world: World, narrator: Narrator): Promise<void
     const tally = await world.client.get(WEB, 20);
     assert(tally.failed === 0, `20 requests without a failure: ${JSON.stringify(tally)}`);
     assert((await world.nextHops(WEB_VIP)).length === 2, 'both routes stay');
-    for (const [path, record] of allRecords()) await world.outsider.put(path, record);
+    for (const [path, record] of world.records()) await world.outsider.put(path, record);
     for (const agent of AGENTS) {
       await soon(`the hold of ${agent} is over`, async () => (await world.status(agent)).holds.length === 0);
     }
     return hold.why;
   });
   await narrator.step('Two of three reals are deleted: held until the revision is approved', async () => {
-    await world.outsider.put('config/agents/_default', strictLimits());
+    await world.outsider.put('config/agents/_default', strictLimits(world));
     await soon('lb1 has the limits', async () => (await world.status('lb1')).problems.length === 0);
     for (const real of ['r2', 'r3']) await world.outsider.remove(`config/services/web/reals/${real}`);
     const hold = await soon('lb1 holds', async () => (await world.status('lb1')).holds[0]);
@@ -56,7 +56,7 @@ export async function storeStory(world: World, narrator: Narrator): Promise<void
     for (const agent of AGENTS) {
       await soon(`${agent} has let r3 go`, async () => (await world.kernelWeight(agent, 'r3')) !== 2);
     }
-    for (const [path, record] of allRecords()) await world.outsider.put(path, record);
+    for (const [path, record] of world.records()) await world.outsider.put(path, record);
     await soon('r3 is back', async () => (await world.kernelWeight('lb2', 'r3')) === 2);
     await soon('r3 is back', async () => (await world.kernelWeight('lb1', 'r3')) === 2);
     return `${hold.lost.join(', ')}: ${hold.why}`;
@@ -64,15 +64,15 @@ export async function storeStory(world: World, narrator: Narrator): Promise<void
 }
 
 /** The default record with no tolerance for losses. */
-function strictLimits(): object {
-  const [, record] = allRecords().find(([path]) => path === 'config/agents/_default') ?? ['', {}];
+function strictLimits(world: World): object {
+  const [, record] = world.records().find(([path]) => path === 'config/agents/_default') ?? ['', {}];
   return { ...record, limits: { maxDeleteCount: 1, maxDeleteShare: 0.1 } };
 }
 
 /** An agent is killed and comes back; a director goes for good. */
 export async function restartStory(world: World, narrator: Narrator): Promise<void> {
   await narrator.step('An agent is killed (SIGKILL) and started again while requests run: nobody notices', async () => {
-    const kernelBefore = await world.ipvsadm('lb1');
+    const kernelBefore = await world.kernelTable('lb1');
     const changesBefore = await world.routeChanges('lb1');
     await world.client.startLoad(WEB, 100);
     await world.endAgent('lb1', 'SIGKILL');
@@ -85,7 +85,7 @@ export async function restartStory(world: World, narrator: Narrator): Promise<vo
     const tally = await world.client.endLoad();
     assert(tally.failed === 0, `no request failed: ${JSON.stringify(tally)}`);
     assert(status.kernel.opsTotal === 0, `no kernel write: ${status.kernel.opsTotal}`);
-    assert((await world.ipvsadm('lb1')) === kernelBefore, 'the kernel table is the same');
+    assert((await world.kernelTable('lb1')) === kernelBefore, 'the kernel table is the same');
     assert((await world.routeChanges('lb1')) === changesBefore, 'the router saw no withdrawal');
     return `${tally.requests} requests, 0 failed, slowest ${tally.slowestMs} ms; 0 kernel writes, 0 withdrawals`;
   });

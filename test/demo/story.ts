@@ -1,7 +1,7 @@
 import { eventually } from '../lab/eventually.ts';
 import type { Tally } from './control.ts';
 import type { Narrator } from './narrator.ts';
-import { API_VIP, REALS, WEB_VIP, WEB_WEIGHTS, allRecords, lanAddress, webReal } from './records.ts';
+import { API_VIP, REALS, WEB_VIP, WEB_WEIGHTS, lanAddress, webReal } from './records.ts';
 import type { RealName } from './records.ts';
 import { restartStory, storeStory } from './story-failures.ts';
 import type { AgentName, World } from './world.ts';
@@ -52,7 +52,7 @@ async function bringUp(world: World, narrator: Narrator): Promise<void> {
     return `not ready: ${status.notReady.join('; ')}`;
   });
   await narrator.step("An operator writes the records with somebody else's client: both agents follow", async () => {
-    const records = allRecords();
+    const records = world.records();
     for (const [path, record] of records) await world.outsider.put(path, record);
     await soon('both agents announce the web VIP', async () => (await world.nextHops(WEB_VIP)).length === 2);
     await soon('lb1 announces the api VIP', async () => (await world.nextHops(API_VIP)).length === 1);
@@ -79,7 +79,7 @@ async function weights(world: World, narrator: Narrator): Promise<void> {
       REALS.every((real) => answersOf(tally, real) === 4),
       `round robin: ${JSON.stringify(tally.answers)}`,
     );
-    const other = await world.ipvsadm('lb2');
+    const other = await world.kernelTable('lb2');
     assert(!other.includes(API_VIP), 'lb2 has no api service');
     return JSON.stringify(tally.answers);
   });

@@ -9,9 +9,9 @@ import type { LabProcess } from '../lab/process.ts';
 import type { Topology } from '../lab/topology.ts';
 import { createTopology } from '../lab/topology.ts';
 import { LoadClient, Outsider } from './control.ts';
-import { NAT_RETURN, birdConfiguration, dataCentre } from './data-centre.ts';
-import { AGENT_ASN, REALS, ROUTER_ASN, WEB_VIP, lanAddress } from './records.ts';
-import type { RealName } from './records.ts';
+import { MASQUERADE, NAT_RETURN, birdConfiguration, dataCentre } from './data-centre.ts';
+import { AGENT_ASN, REALS, ROUTER_ASN, WEB_VIP, allRecords, lanAddress } from './records.ts';
+import type { DemoDataplane, RealName } from './records.ts';
 import { makeStore } from './store-server.ts';
 import type { DemoStore, StoreKind } from './store-server.ts';
 
@@ -29,12 +29,14 @@ export class World {
   readonly store: DemoStore;
   readonly client: LoadClient;
   readonly outsider: Outsider;
+  readonly #dataplane: DemoDataplane;
   readonly #topology: Topology;
   readonly #folder: string;
   readonly #agents = new Map<AgentName, LabProcess>();
   readonly #reals = new Map<RealName, LabProcess[]>();
 
-  private constructor(topology: Topology, store: DemoStore, folder: string) {
+  private constructor(dataplane: DemoDataplane, topology: Topology, store: DemoStore, folder: string) {
+    this.#dataplane = dataplane;
     this.#topology = topology;
     this.#folder = folder;
     this.store = store;
@@ -43,14 +45,16 @@ export class World {
   }
 
   /** Builds the data centre and starts all but the agents. */
-  static async start(kind: StoreKind, say: (text: string) => void): Promise<World> {
-    const parts = await requireParts(['iproute2', 'ipvsadm', 'bird', ...(kind === 'directory' ? [] : [kind])], say);
+  static async start(kind: StoreKind, dataplane: DemoDataplane, say: (text: string) => void): Promise<World> {
+    const tool = dataplane === 'ipvs' ? 'ipvsadm' : 'nftables';
+    const parts = await requireParts(['iproute2', tool, 'bird', ...(kind === 'directory' ? [] : [kind])], say);
     const topology = await createTopology(dataCentre(), parts);
     const folder = mkdtempSync(join(tmpdir(), 'vipkeeper-demo-'));
-    const world = new World(topology, makeStore(kind, topology, folder), folder);
+    const world = new World(dataplane, topology, makeStore(kind, topology, folder), folder);
     try {
       say('the router: BIRD 2');
       await world.#startRouter();
+      if (dataplane === 'nftables') await world.#masquerade();
       say(`three web servers, each on port 80 for ${WEB_VIP} and on port 8080 behind NAT`);
       for (const real of REALS) await world.#prepareReal(real);
       say(`the store: ${kind}`);
@@ -110,17 +114,27 @@ export class World {
     return JSON.parse(text) as StatusView;
   }
 
-  /** What ipvsadm, an independent witness, reads from the kernel of a director. */
-  ipvsadm(name: AgentName): Promise<string> {
-    return this.#topology.node(name).run('ipvsadm', ['-Sn']);
+  /** The records of the story, by path under the root. */
+  records(): [path: string, record: object][] {
+    return allRecords(this.#dataplane);
+  }
+
+  /** What ipvsadm or nft, an independent witness, reads from the kernel of a director, without counters. */
+  async kernelTable(name: AgentName): Promise<string> {
+    const node = this.#topology.node(name);
+    if (this.#dataplane === 'ipvs') return node.run('ipvsadm', ['-Sn']);
+    return node.run('nft', ['--stateless', 'list', 'ruleset']);
   }
 
   /** The weight of a real of the web service in a director's kernel; null when it is not there. */
   async kernelWeight(name: AgentName, real: RealName): Promise<number | null> {
-    const line = (await this.ipvsadm(name))
-      .split('\n')
-      .find((each) => each.includes(`-t ${WEB_VIP}:80`) && each.includes(` -r ${lanAddress(real)}:80 `));
-    const weight = line === undefined ? undefined : / -w (\d+)/.exec(line)?.[1];
+    const [words, pattern] =
+      this.#dataplane === 'ipvs'
+        ? [[`-t ${WEB_VIP}:80`, ` -r ${lanAddress(real)}:80 `], / -w (\d+)/]
+        : [[`counter name "real/tcp/${WEB_VIP}/80/${lanAddress(real)}/80"`], / comment "weight (\d+)"/];
+    const lines = (await this.kernelTable(name)).split('\n');
+    const line = lines.find((each) => words.every((word) => each.includes(word)));
+    const weight = line === undefined ? undefined : pattern.exec(line)?.[1];
     return weight === undefined ? null : Number(weight);
   }
 
@@ -165,9 +179,16 @@ export class World {
 
   async #prepareReal(name: RealName): Promise<void> {
     const node = this.#topology.node(name);
-    await node.takeDirect(`${WEB_VIP}/32`);
-    await node.script(NAT_RETURN);
+    if (this.#dataplane === 'ipvs') {
+      await node.takeDirect(`${WEB_VIP}/32`);
+      await node.script(NAT_RETURN);
+    }
     await this.startReal(name);
+  }
+
+  /** Both directors rewrite addresses, so each real must answer to the one that a request came through. */
+  async #masquerade(): Promise<void> {
+    for (const name of ['lb1', 'lb2']) await this.#topology.node(name).run('nft', ['-f', '-'], { input: MASQUERADE });
   }
 
   async #startPrograms(): Promise<void> {
