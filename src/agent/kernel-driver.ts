@@ -13,6 +13,7 @@ import type {
   ServiceKey,
   ServiceMatch,
 } from '../ipvs/dataplane.ts';
+import type { PacketMarks } from '../ipvs/packet-marks.ts';
 import { describeOp } from '../ipvs/describe.ts';
 import type { DriftKind } from '../model/drift-kinds.ts';
 import type { Counters } from './counters.ts';
@@ -20,6 +21,7 @@ import { DriftWatch } from './drift-watch.ts';
 import type { Comparison, Repair } from './drift-watch.ts';
 import type { DesiredAgent } from './policy/desired-state.ts';
 import type { Effective } from './policy/effective-state.ts';
+import { MarkDriver } from './mark-driver.ts';
 import type { JournalFile } from './journal-file.ts';
 import { emptyJournal } from './policy/journal.ts';
 import type { Journal, LeavingEntry } from './policy/journal.ts';
@@ -59,6 +61,7 @@ export interface KernelReport {
 export interface KernelPorts {
   readonly dataplane: Dataplane;
   readonly addresses: InterfaceAddresses;
+  readonly marks: PacketMarks;
 }
 
 export type OpenKernel = (kind: DesiredAgent['dataplane']) => Promise<KernelPorts>;
@@ -99,6 +102,7 @@ export class KernelDriver {
   readonly #drift: DriftWatch;
   /** The adapter takes one call at a time, and readings of counters come between the passes. */
   readonly #turns = new Turns();
+  readonly #markDriver: MarkDriver;
   #previous: Effective | null = null;
   #nextChangeMs: number | null = null;
   #report: KernelReport;
@@ -106,6 +110,7 @@ export class KernelDriver {
   constructor(deps: KernelDriverDeps) {
     this.#deps = deps;
     this.#drift = new DriftWatch(deps);
+    this.#markDriver = new MarkDriver(deps);
     this.#report = {
       adapter: 'none',
       info: null,
@@ -245,24 +250,27 @@ export class KernelDriver {
     const steps = this.#plan(effective, picture, drainTimeoutMs);
     this.#report = { ...this.#report, foreign: steps.foreign, leaving: steps.leaving };
     if (!this.#remember(steps.journal)) return false;
-    const count = steps.services.length + steps.addresses.length;
-    if (count === 0) {
-      this.#report = { ...this.#report, failures: [] };
-      return true;
-    }
     const failures: string[] = [];
-    const adding = steps.addresses.filter(({ kind }) => kind === 'addAddress');
-    const deleting = steps.addresses.filter(({ kind }) => kind === 'deleteAddress');
-    await this.#applyAddresses(ports.addresses, adding, failures);
-    await this.#applyServices(ports.dataplane, steps.services, failures);
-    await this.#applyAddresses(ports.addresses, deleting, failures);
-    this.#report = { ...this.#report, failures, lastApply: this.#deps.clock.now(), lastOps: count };
-    await this.#noteHindrances(ports.dataplane);
+    const count = steps.services.length + steps.addresses.length;
+    if (count > 0) await this.#carryOut(ports, steps, failures);
+    await this.#markDriver.follow(ports.marks, effective, steps, this.#readAtMonotonic, failures);
+    this.#report = { ...this.#report, failures };
     if (failures.length === 0) return true;
     const fields = { failed: failures.length, first: failures.slice(0, SPELLED_OUT) };
     this.#deps.log.error(fields, 'part of the plan failed; the kernel is read again');
     this.#picture = null;
     return false;
+  }
+
+  async #carryOut(ports: KernelPorts, steps: Steps, failures: string[]): Promise<void> {
+    const count = steps.services.length + steps.addresses.length;
+    const adding = steps.addresses.filter(({ kind }) => kind === 'addAddress');
+    const deleting = steps.addresses.filter(({ kind }) => kind === 'deleteAddress');
+    await this.#applyAddresses(ports.addresses, adding, failures);
+    await this.#applyServices(ports.dataplane, steps.services, failures);
+    await this.#applyAddresses(ports.addresses, deleting, failures);
+    this.#report = { ...this.#report, lastApply: this.#deps.clock.now(), lastOps: count };
+    await this.#noteHindrances(ports.dataplane);
   }
 
   /** Deletes everything of ours, whatever is wanted: for a stop that is meant to leave nothing behind. */
@@ -272,6 +280,7 @@ export class KernelDriver {
       services: new Map(),
       kernel: new Map(),
       vips: new Map(),
+      marks: [],
       nextChangeMs: null,
     };
     // Twice: the first pass sets weights to 0, the second, for which nothing may linger, deletes.

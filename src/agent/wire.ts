@@ -11,7 +11,7 @@ import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { readVersion } from '../core/version.ts';
-import { createDataplane, createInterfaceAddresses } from '../ipvs/create-dataplane.ts';
+import { createDataplane, createInterfaceAddresses, createPacketMarks } from '../ipvs/create-dataplane.ts';
 import { RecordDecoder } from '../model/decode.ts';
 import { openSource, openStoreClient } from '../sources/open-source.ts';
 import { Agent } from './agent.ts';
@@ -54,6 +54,7 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
       openKernel: async (kind) => ({
         dataplane: await createDataplane(kind, kernelDeps),
         addresses: await createInterfaceAddresses(kind, kernelDeps),
+        marks: createPacketMarks(kind, kernelDeps),
       }),
       routerId: automaticRouterId(),
       resolveSecret,

@@ -11,8 +11,11 @@ import { KernelDataplane } from './kernel-dataplane.ts';
 import { modprobe } from './kernel-modules.ts';
 import { MemoryDataplane } from './memory-dataplane.ts';
 import { MemoryInterfaceAddresses } from './memory-interface-addresses.ts';
+import { NftPacketMarks } from './nftables/marks.ts';
 import { nftCommand } from './nftables/nft-command.ts';
 import { NftablesDataplane } from './nftables/nftables-dataplane.ts';
+import { noPacketMarks } from './packet-marks.ts';
+import type { PacketMarks } from './packet-marks.ts';
 import { chooseTransport } from './netlink/choose-transport.ts';
 import type { Transports } from './netlink/choose-transport.ts';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink/constants.ts';
@@ -56,6 +59,11 @@ function forgetting(inner: Dataplane, transports: Transports, { clock, log }: Da
 
 async function readSetting(name: string): Promise<string | null> {
   return readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').catch(() => null);
+}
+
+/** Packet marks are rules of nf_tables, whatever the dataplane. */
+export function createPacketMarks(kind: DataplaneKind, { clock }: DataplaneDeps): PacketMarks {
+  return kind === 'memory' ? noPacketMarks : new NftPacketMarks({ run: nftCommand(clock) });
 }
 
 /** The VIP addresses that go with a dataplane: a dry run leaves the host's interfaces alone as well. */

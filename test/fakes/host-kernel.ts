@@ -16,6 +16,8 @@ import type {
 import { serviceKeyOf, servicesIn } from '../../src/ipvs/dataplane.ts';
 import { MemoryDataplane } from '../../src/ipvs/memory-dataplane.ts';
 import { MemoryInterfaceAddresses } from '../../src/ipvs/memory-interface-addresses.ts';
+import { noPacketMarks } from '../../src/ipvs/packet-marks.ts';
+import type { PacketMarks } from '../../src/ipvs/packet-marks.ts';
 import { opText } from './model-kernel.ts';
 
 /** The kernel of a host: it outlives the agents that open it, and writes down what they do to it. */
@@ -32,6 +34,8 @@ export class HostKernel {
   /** Readings of some services only, each with their keys. */
   readonly narrowReads: ServiceKey[][] = [];
   info: DataplaneInfo = { version: '1.2.1', connectionTableSize: 4_096 };
+  /** Stands in for the rules that mark packets. */
+  marks: PacketMarks = noPacketMarks;
   opened: string[] = [];
   closed = 0;
   /** Set: every reading fails with it. */
@@ -61,7 +65,7 @@ export class HostKernel {
   readonly open = (kind: string): Promise<KernelPorts> => {
     if (this.unopenable !== null) return Promise.reject(this.unopenable);
     this.opened.push(kind);
-    return Promise.resolve({ dataplane: this.#dataplanePort(kind), addresses: this.#addressPort() });
+    return Promise.resolve({ dataplane: this.#dataplanePort(kind), addresses: this.#addressPort(), marks: this.marks });
   };
 
   /** Somebody else's operations, as with ipvsadm: not in `events`. */

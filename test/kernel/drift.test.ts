@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newCounters } from '../../src/agent/counters.ts';
 import { JournalFile } from '../../src/agent/journal-file.ts';
+import { noPacketMarks } from '../../src/ipvs/packet-marks.ts';
 import { KernelDriver } from '../../src/agent/kernel-driver.ts';
 import type { Desired, Drain } from '../../src/agent/policy/desired-state.ts';
 import { silentLog } from '../../src/core/ports.ts';
@@ -30,6 +31,7 @@ class Director {
     open: async (kind) => ({
       dataplane: await createDataplane(kind, deps),
       addresses: await createInterfaceAddresses(kind, deps),
+      marks: noPacketMarks,
     }),
     journalFile: new JournalFile(tempDir(), deps),
     counters: newCounters(),

@@ -2,9 +2,15 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ok } from '../../src/core/result.ts';
+import { systemClock } from '../../src/core/system-clock.ts';
+import { NftPacketMarks } from '../../src/ipvs/nftables/marks.ts';
+import { nftCommand } from '../../src/ipvs/nftables/nft-command.ts';
+import type { PacketMark } from '../../src/ipvs/packet-marks.ts';
 import type { DataplaneOp, ServiceMatch } from '../../src/ipvs/dataplane.ts';
 import {
   addReal,
+  address,
   addService,
   deleteReal,
   editReal,
@@ -74,6 +80,30 @@ describe('traffic through rules of nf_tables', () => {
     expect(await director.answers(`http://${VIP}/`, 8)).toEqual({ a: 6, b: 2 });
     const activity = await director.activity(fwmark(7, 'ipv4'));
     expect(activity[`${A}|0`]?.begun).toBe(6);
+  });
+
+  it('is chosen by marks that we set ourselves, which foreign tables and a second setting leave alone', async () => {
+    await director.nft('add table inet operator', 'add chain inet operator mine');
+    const marks = new NftPacketMarks({ run: nftCommand(systemClock) });
+    const ports = [{ first: 80, last: 90 }];
+    const wanted: PacketMark[] = [
+      { fwmark: 7, address: address(VIP), protocol: 'tcp', ports },
+      { fwmark: 7, address: address('fd00:ff::10'), protocol: 'tcp', ports: [...ports, { first: 443, last: 443 }] },
+      { fwmark: 9, address: address('fd00:ff::10'), protocol: 'udp', ports: [] },
+    ];
+    expect(await marks.apply(wanted, new Set())).toEqual(ok(true));
+    const before = await director.run('director', ['nft', '-a', 'list', 'ruleset']);
+    expect(await marks.apply(wanted, new Set())).toEqual(ok(false));
+    expect(await director.run('director', ['nft', '-a', 'list', 'ruleset'])).toBe(before);
+    await director.apply(...balanced(fwmark(7, 'ipv4')), ...balanced(fwmark(7, 'ipv6'), {}, [1, 3]));
+    expect(await director.answers(`http://${VIP}/`, 8)).toEqual({ a: 6, b: 2 });
+    expect(await director.answers('http://[fd00:ff::10]/', 8)).toEqual({ a: 2, b: 6 });
+    expect(await director.answers(`http://${VIP}/`, 4, 'director')).toEqual({ a: 3, b: 1 });
+    await director.nft('flush chain inet vipkeeper-marks prerouting');
+    expect(await marks.apply(wanted, new Set())).toEqual(ok(true));
+    expect(await marks.apply([], new Set())).toEqual(ok(true));
+    const left = await director.run('director', ['nft', 'list', 'tables']);
+    expect(left.trim().split('\n').toSorted()).toEqual(['table inet operator', 'table inet vipkeeper']);
   });
 
   it('stays with its real while persistence lasts, and by the network that the mask says', async () => {

@@ -20,7 +20,7 @@ export function healthOf(
     const name = `web-${index}`;
     services.set(name, serviceOf(name, index, size, index < changed ? round : 0));
   }
-  const effective = { revision: REVISION, services, kernel: new Map(), vips: new Map(), nextChangeMs: null };
+  const effective = { revision: REVISION, services, kernel: new Map(), vips: new Map(), marks: [], nextChangeMs: null };
   const records = healthRecords({ agent, effective, vips: new Map(), leaving: [], actual: new Map() });
   return new Map(
     [...records].map(([service, content]): [string, Uint8Array] => {

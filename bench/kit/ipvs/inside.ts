@@ -10,6 +10,7 @@ import { KernelDriver } from '../../../src/agent/kernel-driver.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import { systemClock } from '../../../src/core/system-clock.ts';
 import { KernelDataplane } from '../../../src/ipvs/kernel-dataplane.ts';
+import { noPacketMarks } from '../../../src/ipvs/packet-marks.ts';
 import { MemoryInterfaceAddresses } from '../../../src/ipvs/memory-interface-addresses.ts';
 import { NETLINK_GENERIC } from '../../../src/ipvs/netlink/constants.ts';
 import { streamTransport } from '../../../src/ipvs/netlink/stream-transport.ts';
@@ -101,7 +102,7 @@ async function driverRound(): Promise<Pick<Measured, 'start' | 'edit' | 'verifyM
   const stateDir = mkdtempSync(join(tmpdir(), 'vipkeeper-bench-'));
   const counters = newCounters();
   const driver = new KernelDriver({
-    open: () => Promise.resolve({ dataplane, addresses: new MemoryInterfaceAddresses() }),
+    open: () => Promise.resolve({ dataplane, addresses: new MemoryInterfaceAddresses(), marks: noPacketMarks }),
     journalFile: new JournalFile(stateDir, { clock: systemClock, log: silentLog }),
     counters,
     clock: systemClock,

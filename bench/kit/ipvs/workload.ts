@@ -60,7 +60,7 @@ export function wanted(edited = 1): Effective {
       pending: false,
     });
   }
-  return { revision: `weight ${edited}`, services: new Map(), kernel, vips: new Map(), nextChangeMs: null };
+  return { revision: `weight ${edited}`, services: new Map(), kernel, vips: new Map(), marks: [], nextChangeMs: null };
 }
 
 /** The whole of it as a plan for an empty kernel. */

@@ -75,7 +75,11 @@ const FLAG_BITS: Readonly<Record<string, number>> = {
 };
 
 function matchOf({ match }: ServiceRecord): DesiredMatch {
-  if ('fwmark' in match) return { kind: 'fwmark', fwmark: match.fwmark, families: match.families };
+  if ('fwmark' in match) {
+    const { fwmark, families, mark } = match;
+    if (mark === undefined) return { kind: 'fwmark', fwmark, families };
+    return { kind: 'fwmark', fwmark, families, mark: { ports: portRanges(mark.ports), protocols: mark.protocols } };
+  }
   return { kind: 'ports', ports: portRanges(match.ports), protocols: match.protocols };
 }
 

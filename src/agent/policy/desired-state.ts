@@ -120,7 +120,13 @@ export interface PortRange {
 
 export type DesiredMatch =
   | { readonly kind: 'ports'; readonly ports: readonly PortRange[]; readonly protocols: readonly Protocol[] }
-  | { readonly kind: 'fwmark'; readonly fwmark: number; readonly families: readonly Family[] };
+  | {
+      readonly kind: 'fwmark';
+      readonly fwmark: number;
+      readonly families: readonly Family[];
+      /** Packets that we mark ourselves; absent = the operator's rules do. */
+      readonly mark?: { readonly ports: readonly PortRange[]; readonly protocols: readonly Protocol[] };
+    };
 
 export interface DesiredService {
   readonly name: string;

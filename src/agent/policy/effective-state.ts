@@ -1,5 +1,6 @@
 import type { Verdict } from '../../checks/port.ts';
 import type { DestinationKey, KernelDestination, KernelService, ServiceKey } from '../../ipvs/dataplane.ts';
+import type { PacketMark } from '../../ipvs/packet-marks.ts';
 import type { IpAddress } from '../../model/address.ts';
 import type { AdminState } from '../../model/records/service.ts';
 
@@ -11,6 +12,8 @@ export interface Effective {
   /** Every kernel service that should exist. */
   readonly kernel: ReadonlyMap<ServiceKey, WantedService>;
   readonly vips: ReadonlyMap<string, EffectiveVip>;
+  /** Packets to mark for services that are chosen by a mark. */
+  readonly marks: readonly PacketMark[];
   /** Milliseconds until something changes by itself (the next step of a ramp, the end of a drain); null = nothing will. */
   readonly nextChangeMs: number | null;
 }

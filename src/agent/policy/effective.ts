@@ -5,6 +5,7 @@ import { named } from './desired-state.ts';
 import { ActiveDrains, describeDrain } from './drains.ts';
 import { decideService, earlier } from './effective-service.ts';
 import type { Effective, EffectiveService, EffectiveVip, WantedService } from './effective-state.ts';
+import { packetMarks } from './marks.ts';
 import type { HealthMemory, ServiceMemory } from './health-memory.ts';
 import type { Prepared } from './prepared.ts';
 
@@ -64,6 +65,7 @@ export function effectiveState(input: EffectiveInput): {
           effectiveVip(vip, byVip.get(vip.name) ?? [], desired, drains),
         ]),
       ),
+      marks: packetMarks(desired),
       nextChangeMs,
     },
     memory: { services: Object.fromEntries(memories) },

@@ -155,6 +155,18 @@ export const AddressMatch = nestedObject({
   }),
 });
 
+export const PacketMarkRules = nestedObject(
+  {
+    ports: AddressMatch.properties.ports,
+    protocols: AddressMatch.properties.protocols,
+  },
+  {
+    description:
+      'Packets that the agent marks itself, on the addresses of the VIP, by rules of nf_tables (the host needs the ' +
+      'program nft); absent = rules of your own set the mark.',
+  },
+);
+
 export const FwmarkMatch = nestedObject({
   fwmark: integer(1, 4_294_967_295, { description: 'The firewall mark that selects packets (-f).' }),
   families: Type.Array(choice(['ipv4', 'ipv6'], { description: 'An address family.' }), {
@@ -165,6 +177,7 @@ export const FwmarkMatch = nestedObject({
     description: 'Families that the mark is used for.',
     allowed: 'a list of different ones of "ipv4", "ipv6"',
   }),
+  mark: Type.Optional(PacketMarkRules),
 });
 
 export const Persistence = nestedObject(

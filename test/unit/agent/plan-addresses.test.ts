@@ -28,7 +28,14 @@ function planned(
   const { interface: name = 'lo', ...rest } = input;
   const vip: EffectiveVip = { name: 'shop', addresses, interface: name, services: ['web'], withdrawn: null };
   const vips = new Map(addresses.length === 0 ? [] : [['shop', vip]]);
-  const effective: Effective = { revision: '', services: new Map(), kernel: new Map(), vips, nextChangeMs: null };
+  const effective: Effective = {
+    revision: '',
+    services: new Map(),
+    kernel: new Map(),
+    vips,
+    marks: [],
+    nextChangeMs: null,
+  };
   const result = planAddresses({ effective, actual: [], journal: emptyJournal, serviceOps: [], ...rest });
   return { ...result, ops: result.ops.map((op) => `${op.kind} ${op.interface} ${op.address}`) };
 }
