@@ -123,7 +123,7 @@ describe('what a schema says about a wrong record', () => {
       { bgp: { asn: 1, peers: { tor1: { address: '10.0.0.1', asn: 2, password: 'secret' } } } },
       ['bgp.peers.tor1.password: "secret"; a reference: "file:/path" (re-read when it changes) or "env:NAME"'],
     ],
-    ['agent', { dataplane: 'xdp' }, ['dataplane: "xdp"; one of "ipvs", "ipvsadm", "memory"']],
+    ['agent', { dataplane: 'xdp' }, ['dataplane: "xdp"; one of "ipvs", "ipvsadm", "nftables", "memory"']],
     ['bootstrap', { store: {} }, ['store: {}; { "zookeeper": … }, { "etcd": … } or { "directory": … }']],
     [
       'bootstrap',
