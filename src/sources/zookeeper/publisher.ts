@@ -115,9 +115,6 @@ export class Publisher {
     this.#enterConnection(connection);
     this.#acl = this.#deps.acl();
     const wanted = this.#wanted ?? new Map<string, Uint8Array>();
-    if (this.#deps.canWatch()) {
-      this.#watches.follow(new Set([...wanted.keys()].map((path) => `${this.#deps.root}/${path}`)));
-    }
     for (const [path, known] of this.#known) {
       if (known.kind !== 'foreign') continue;
       if (wanted.has(path)) this.#known.set(path, { kind: 'unknown' });
@@ -172,6 +169,10 @@ export class Publisher {
   ): Promise<Result<void, CodedError>> {
     let paths = [...batch];
     let failure: CodedError | undefined;
+    // Batch by batch, since a session has only so many requests under way.
+    if (this.#deps.canWatch()) {
+      for (const path of paths) this.#watches.follow(`${this.#deps.root}/${path}`, wanted.has(path));
+    }
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const looked = await this.#look(paths.filter((path) => this.#isDoubtful(path, attempt === 0)));
       if (!looked.ok) return looked;

@@ -20,21 +20,18 @@ export class RecordWatches {
     this.#session = session;
   }
 
-  /** Watches these nodes and no others. Requests keep their order, so what is written afterwards is watched already. */
-  follow(paths: ReadonlySet<string>): void {
+  /**
+   * Watches a node from now on, or does so no longer. Requests keep their order, so what is written afterwards is
+   * watched already. A refused watch is not worth a failed publication: the slow refresh notices what it would have
+   * told.
+   */
+  follow(path: string, isWanted: boolean): void {
     const { connection } = this.#session;
     if (connection !== this.#connection) this.#watched.clear();
     this.#connection = connection;
-    if (connection === 0) return;
-    // A refused watch is not worth a failed publication: the slow refresh notices what it would have told.
-    for (const path of paths) {
-      if (!this.#watched.has(path)) void this.#session.request(addRecursiveWatch(path));
-      this.#watched.add(path);
-    }
-    for (const path of this.#watched) {
-      if (paths.has(path)) continue;
-      void this.#session.request(removeWatches(path));
-      this.#watched.delete(path);
-    }
+    if (connection === 0 || this.#watched.has(path) === isWanted) return;
+    if (isWanted) this.#watched.add(path);
+    else this.#watched.delete(path);
+    void this.#session.request(isWanted ? addRecursiveWatch(path) : removeWatches(path));
   }
 }
