@@ -1,6 +1,5 @@
-import type { Result } from '../core/result.ts';
 import { assertNever } from '../core/result.ts';
-import { err, ok } from '../core/result.ts';
+import { ok } from '../core/result.ts';
 import type { CheckCatalog, CheckDefinition } from './check-definition.ts';
 import { parseRecordJson } from './json.ts';
 import { parsePath } from './paths.ts';
@@ -31,9 +30,30 @@ type Validators = { readonly [K in Kind]: Validator<Values[K]> };
 
 type Parsed = { readonly [K in Kind]: { readonly kind: K; readonly value: Values[K] } }[Kind];
 
+/** Flat, because there is one for each of ten thousand records: either a value or problems. */
 interface CacheEntry {
   readonly raw: RawRecord;
-  readonly result: Result<Parsed, readonly FieldProblem[]>;
+  readonly parsed: Parsed | null;
+  readonly problems: readonly FieldProblem[];
+}
+
+const NO_PROBLEMS: readonly FieldProblem[] = [];
+
+/** Made when the first record of a kind comes, and only once: making one compiles its schema. */
+const VALIDATORS = {
+  vip: once(() => validatorOf(VipRecord)),
+  service: once(() => validatorOf(ServiceRecord)),
+  real: once(() => validatorOf(RealRecord)),
+  drain: once(() => validatorOf(DrainRecord)),
+  approval: once(() => validatorOf(ApprovalRecord)),
+};
+
+function once<T>(make: () => Validator<T>): Validator<T> {
+  let made: Validator<T> | null = null;
+  return (value) => {
+    made ??= make();
+    return made(value);
+  };
 }
 
 /**
@@ -46,14 +66,10 @@ export class RecordDecoder {
 
   constructor(checks: CheckCatalog) {
     this.#validators = {
-      vip: validatorOf(VipRecord),
-      service: validatorOf(ServiceRecord),
-      real: validatorOf(RealRecord),
+      ...VALIDATORS,
       check: (value) => checks.decode(value as Record<string, unknown>),
       // A patch is validated where it is merged.
       agent: (value) => ok(value as AgentPatch),
-      drain: validatorOf(DrainRecord),
-      approval: validatorOf(ApprovalRecord),
     };
   }
 
@@ -72,14 +88,14 @@ export class RecordDecoder {
         collector.problem(raw.path, { field: '', found: place.found, allowed: place.allowed }, 'ignored');
         continue;
       }
-      const result = this.#parse(place.kind, raw, cache);
-      if (result.ok) {
-        collector.add(place, result.value, raw);
+      const { parsed, problems } = this.#parse(place.kind, raw, cache);
+      if (parsed !== null) {
+        collector.add(place, parsed, raw);
         continue;
       }
       const lastGood = this.#lastGood(place.kind, previous.get(raw.path), cache);
       const effect = lastGood === undefined ? 'ignored' : 'last good version stays';
-      for (const problem of result.error) collector.problem(raw.path, problem, effect);
+      for (const problem of problems) collector.problem(raw.path, problem, effect);
       if (lastGood !== undefined) collector.add(place, lastGood.parsed, lastGood.raw);
     }
     this.#keepReferenced(records, previous, collector, cache);
@@ -114,23 +130,24 @@ export class RecordDecoder {
     for (const { name, referrer } of collector.missingChecks()) keep('check', name, referrer);
   }
 
-  #parse(kind: Kind, raw: RawRecord, cache: Map<string, CacheEntry>): CacheEntry['result'] {
+  #parse(kind: Kind, raw: RawRecord, cache: Map<string, CacheEntry>): CacheEntry {
     const known = this.#cache.get(raw.path) ?? cache.get(raw.path);
     const same = known !== undefined && known.raw.modified === raw.modified && known.raw.created === raw.created;
     if (same && Buffer.compare(known.raw.bytes, raw.bytes) === 0) {
       cache.set(raw.path, known);
-      return known.result;
+      return known;
     }
-    const result = this.#parseFresh(kind, raw);
-    cache.set(raw.path, { raw, result });
-    return result;
+    const entry = this.#parseFresh(kind, raw);
+    cache.set(raw.path, entry);
+    return entry;
   }
 
-  #parseFresh(kind: Kind, raw: RawRecord): CacheEntry['result'] {
+  #parseFresh(kind: Kind, raw: RawRecord): CacheEntry {
     const json = parseRecordJson(raw.bytes);
-    if (!json.ok) return err([{ field: '', ...json.error }]);
+    if (!json.ok) return { raw, parsed: null, problems: [{ field: '', ...json.error }] };
     const validated = this.#validators[kind](json.value);
-    return validated.ok ? ok({ kind, value: validated.value } as Parsed) : err(validated.error);
+    if (!validated.ok) return { raw, parsed: null, problems: validated.error };
+    return { raw, parsed: { kind, value: validated.value } as Parsed, problems: NO_PROBLEMS };
   }
 
   #lastGood(
@@ -141,14 +158,18 @@ export class RecordDecoder {
     if (raw === undefined) return undefined;
     const key = `last good ${raw.path}`;
     const known = this.#cache.get(key);
-    const entry = known?.raw === raw ? known : { raw, result: this.#parseFresh(kind, raw) };
+    const entry = known?.raw === raw ? known : this.#parseFresh(kind, raw);
     cache.set(key, entry);
-    return entry.result.ok ? { raw, parsed: entry.result.value } : undefined;
+    return entry.parsed === null ? undefined : { raw, parsed: entry.parsed };
   }
 }
 
 function pathOf(kind: Kind, name: string): string {
   return `config/${kind}s/${name}`;
+}
+
+function decodedOf<T>(name: string, { path, created, modified }: RawRecord, value: T): Decoded<T> {
+  return { name, path, value, created, modified };
 }
 
 interface Reference {
@@ -175,31 +196,30 @@ class Collector {
 
   add(place: RecordPath, parsed: Parsed, raw: RawRecord): void {
     if (place.kind === 'folder' || place.kind === 'invalid') return;
-    const { path, created, modified } = raw;
-    this.#good.set(path, raw);
-    const decoded = <T>(value: T): Decoded<T> => ({ name: place.name, path, value, created, modified });
+    this.#good.set(raw.path, raw);
     switch (parsed.kind) {
       case 'vip':
-        this.#vips.set(place.name, decoded(parsed.value));
+        this.#vips.set(place.name, decodedOf(place.name, raw, parsed.value));
         return;
       case 'service':
-        this.#services.set(place.name, decoded(parsed.value));
+        this.#services.set(place.name, decodedOf(place.name, raw, parsed.value));
         return;
       case 'real':
-        if (place.kind === 'real') this.#realsOf(place.service).set(place.name, decoded(parsed.value));
+        if (place.kind === 'real')
+          this.#realsOf(place.service).set(place.name, decodedOf(place.name, raw, parsed.value));
         return;
       case 'check':
-        this.#checks.set(place.name, decoded(parsed.value));
+        this.#checks.set(place.name, decodedOf(place.name, raw, parsed.value));
         return;
       case 'agent':
-        this.#agents.set(place.name, decoded(parsed.value));
+        this.#agents.set(place.name, decodedOf(place.name, raw, parsed.value));
         return;
       case 'drain':
-        this.#drains.set(place.name, decoded(parsed.value));
+        this.#drains.set(place.name, decodedOf(place.name, raw, parsed.value));
         return;
       case 'approval': {
         const revision = place.name.startsWith('sha256:') ? place.name : `sha256:${place.name}`;
-        this.#approvals.set(revision, decoded(parsed.value));
+        this.#approvals.set(revision, decodedOf(place.name, raw, parsed.value));
         return;
       }
       default:

@@ -21,14 +21,10 @@ export function parseRecordJson(
   if (bytes.length > maxBytes) {
     return err({ found: `${bytes.length} bytes`, allowed: `at most ${maxBytes} bytes` });
   }
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch {
-    return err({ found: 'bytes that are not UTF-8', allowed: 'JSON in UTF-8' });
-  }
+  const { depth, members, isAscii } = outline(bytes);
+  const text = isAscii ? latin1(bytes) : decodeUtf8(bytes);
+  if (text === undefined) return err({ found: 'bytes that are not UTF-8', allowed: 'JSON in UTF-8' });
   if (text.startsWith('\uFEFF')) return err({ found: 'a byte order mark', allowed: 'JSON in UTF-8 without one' });
-  const { depth, members } = outline(text);
   if (depth > MAX_RECORD_DEPTH) {
     return err({ found: `${depth} levels of nesting`, allowed: `at most ${MAX_RECORD_DEPTH}` });
   }
@@ -50,26 +46,50 @@ export function parseRecordJson(
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Outline {
+  readonly depth: number;
+  readonly members: number;
+  /** Then the bytes are the text, and need no decoder. */
+  readonly isAscii: boolean;
+}
+
 /**
  * How deep a text nests, and how many members its objects have together: brackets and colons outside strings. A guess
- * that needs no valid JSON, so it is safe to make before parsing.
+ * that needs no valid JSON, so it is safe to make before parsing; none of these bytes is ever part of another
+ * character in UTF-8.
  */
-function outline(text: string): { readonly depth: number; readonly members: number } {
+function outline(bytes: Uint8Array): Outline {
   let depth = 0;
   let deepest = 0;
   let members = 0;
   let inString = false;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
+  let seen = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const unit = bytes[at] ?? 0;
+    seen |= unit;
     if (inString) {
-      if (unit === BACKSLASH) at++;
+      if (unit === BACKSLASH) seen |= bytes[++at] ?? 0;
       else if (unit === QUOTE) inString = false;
     } else if (unit === QUOTE) inString = true;
     else if (unit === COLON) members++;
-    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) deepest = Math.max(deepest, ++depth);
-    else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--;
+    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
+      depth++;
+      if (depth > deepest) deepest = depth;
+    } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--;
   }
-  return { depth: deepest, members };
+  return { depth: deepest, members, isAscii: seen < 0x80 };
 }
 
 const QUOTE = 0x22;
@@ -81,12 +101,18 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /** "__proto__" is not counted, so that it is refused as if it were doubled. */
-function countMembers(value: object): number {
+function countMembers(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
   let count = 0;
-  const isList = Array.isArray(value);
-  for (const [key, inner] of Object.entries(value) as [string, unknown][]) {
-    if (!isList && key !== '__proto__') count++;
-    if (typeof inner === 'object' && inner !== null) count += countMembers(inner);
+  if (Array.isArray(value)) {
+    for (const item of value as readonly unknown[]) count += countMembers(item);
+    return count;
+  }
+  const members = value as Readonly<Record<string, unknown>>;
+  // What JSON.parse makes inherits nothing that can be enumerated.
+  for (const key in members) {
+    if (key !== '__proto__') count++;
+    count += countMembers(members[key]);
   }
   return count;
 }

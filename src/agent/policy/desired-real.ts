@@ -1,4 +1,4 @@
-import { canonicalAddress, isHostAddress } from '../../model/address.ts';
+import { canonicalAddress, familyOf, isHostAddress } from '../../model/address.ts';
 import type { IpAddress } from '../../model/address.ts';
 import type { Decoded } from '../../model/record-set.ts';
 import type { RealRecord } from '../../model/records/real.ts';
@@ -14,7 +14,8 @@ import { definitionPort, probePortOf } from './probe-port.ts';
 
 /** What a real's record says in its service; nothing is judged yet. */
 export function realOf(record: Decoded<RealRecord>, service: DesiredService): DesiredReal {
-  const { name, value, created, modified } = record;
+  const { name, value } = record;
+  const created = record.created.toString();
   return {
     name,
     address: canonicalAddress(value.address),
@@ -25,8 +26,8 @@ export function realOf(record: Decoded<RealRecord>, service: DesiredService): De
     checks: value.checks ?? service.checks,
     upperThreshold: value.upperThreshold,
     lowerThreshold: value.lowerThreshold,
-    created: created.toString(),
-    modified: modified.toString(),
+    created,
+    modified: record.modified === record.created ? created : record.modified.toString(),
     held: false,
   };
 }
@@ -45,8 +46,8 @@ export function realFaults(
     ...probeFaults(real, service, references),
   ];
   if (!isHostAddress(real.address)) faults.push(finding('address', real.address, HOST_ADDRESS_RULE));
-  const families = [...familiesOf(service, vipAddresses)];
-  if (!families.some((family) => reaches(real.forwarding, real.address, family))) {
+  if (!isReached(real, service, vipAddresses)) {
+    const families = [...familiesOf(service, vipAddresses)];
     faults.push(finding('address', real.address, `an ${families.join(' or ')} address, or a tunnel to it`));
   }
   if (real.lowerThreshold > real.upperThreshold) {
@@ -54,6 +55,15 @@ export function realFaults(
     faults.push(finding('lowerThreshold', real.lowerThreshold, `at most the upperThreshold, ${real.upperThreshold}`));
   }
   return faults;
+}
+
+function isReached(
+  { forwarding, address }: DesiredReal,
+  { match }: DesiredService,
+  vip: readonly IpAddress[],
+): boolean {
+  if (match.kind === 'fwmark') return match.families.some((family) => reaches(forwarding, address, family));
+  return vip.some((one) => reaches(forwarding, address, familyOf(one)));
 }
 
 function probeFaults(real: DesiredReal, service: DesiredService, references: References): FieldProblem[] {

@@ -136,8 +136,10 @@ export class ConfigTree {
     return walk(reader, paths, (path, node) => this.#put(path, node), { listAll: options.oneShot });
   }
 
+  /** Joined, not cut out: a slice keeps the whole path in memory, and is slow to compare with others. */
   #relative(path: string): string {
-    return path.slice(this.#root.length + 1);
+    const end = path.lastIndexOf('/');
+    return [path.slice(this.#root.length + 1, end), path.slice(end + 1)].join('/');
   }
 
   #put(absolute: string, node: NodeData | null): Result<void, CodedError> {
