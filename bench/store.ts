@@ -31,6 +31,8 @@ interface Contender {
   readonly name: string;
   readonly settings: StoreSettings;
   readonly goalMs: number;
+  /** null = for the record. */
+  readonly cpuGoalMs: number | null;
   readonly peerName: string;
   /** Reads every value of the tree, the way that client's users do. */
   peerRead(paths: readonly string[]): Promise<void>;
@@ -77,11 +79,12 @@ async function measure(contender: Contender, report: Reporter): Promise<void> {
     cpu.push(spent.cpuMs);
     peer.push((await timed(() => contender.peerRead(paths))).wallMs);
   }
-  const { name, peerName, goalMs } = contender;
+  const { name, peerName, goalMs, cpuGoalMs } = contender;
+  const cpuGoal = cpuGoalMs === null ? null : below(cpuGoalMs);
   const about = `store/${name}: ${records.size} records to desired state`;
   const peerMedian = { name: `${peerName}, values only`, value: median(peer) };
   report.figure({ figure: `${about}, wall`, value: median(whole), unit: 'ms', peer: peerMedian, goal: below(goalMs) });
-  report.figure({ figure: `${about}, cpu`, value: median(cpu), unit: 'ms', peer: null, goal: null });
+  report.figure({ figure: `${about}, cpu`, value: median(cpu), unit: 'ms', peer: null, goal: cpuGoal });
   report.figure({ figure: `${about}, first read`, value: whole[0] ?? NaN, unit: 'ms', peer: null, goal: null });
   await measurePokes(contender, source, report);
   await source.close({ keepEphemeral: false });
@@ -156,8 +159,10 @@ async function zookeeperContender(): Promise<Contender> {
     });
   return {
     name: 'zookeeper',
-    settings: { kind: 'zookeeper', servers: ensemble.servers, root: ROOT, auth: () => ok(null) },
+    // Each round reads the whole tree, which an agent does once: from then on it asks for what changed.
+    settings: { kind: 'zookeeper', servers: ensemble.servers, root: ROOT, auth: () => ok(null), rereadEveryMs: 0 },
     goalMs: 150,
+    cpuGoalMs: 100,
     peerName: 'node-zookeeper-client, pipelined',
     async peerRead(paths) {
       await Promise.all(paths.map(read));
@@ -183,6 +188,7 @@ async function etcdContender(): Promise<Contender> {
     name: 'etcd',
     settings: { kind: 'etcd', endpoints: cluster.endpoints, root: ROOT, leaseTtlMs: 10_000 },
     goalMs: 250,
+    cpuGoalMs: null,
     peerName: 'etcd3 getAll()',
     async peerRead() {
       await client.getAll().prefix(`${ROOT}/config/`).buffers();
