@@ -15,6 +15,8 @@ export interface Harness {
   readonly store: MemoryStoreClient;
   /** Runs `vipkeeper ARGS`. */
   readonly run: (...args: readonly string[]) => Promise<Outcome>;
+  /** The same, with everything that it says told while it runs. */
+  readonly listen: (hear: (text: string) => void, ...args: readonly string[]) => Promise<Outcome>;
   /** The same with something piped in. */
   readonly pipe: (input: string, ...args: readonly string[]) => Promise<Outcome>;
 }
@@ -42,19 +44,34 @@ export function harness(changes: Partial<CliDeps> = {}, env: Record<string, stri
     signal: () => undefined,
     ...changes,
   };
-  const runWith = async (input: string | null, args: readonly string[]): Promise<Outcome> => {
+  const runWith = async (
+    input: string | null,
+    args: readonly string[],
+    hear: (text: string) => void = () => undefined,
+  ): Promise<Outcome> => {
     let out = '';
     let err = '';
     const io = {
-      out: (text: string) => void (out += text),
-      err: (text: string) => void (err += text),
+      out: (text: string) => {
+        out += text;
+        hear(text);
+      },
+      err: (text: string) => {
+        err += text;
+        hear(text);
+      },
       readInput: () => Promise.resolve(Buffer.from(input ?? '')),
       interactive: input === null,
       env,
     };
     return { exitCode: await runCli(args, { io, deps }), out, err };
   };
-  return { store, run: (...args) => runWith(null, args), pipe: (input, ...args) => runWith(input, args) };
+  return {
+    store,
+    run: (...args) => runWith(null, args),
+    listen: (hear, ...args) => runWith(null, args, hear),
+    pipe: (input, ...args) => runWith(input, args),
+  };
 }
 
 /** A small valid configuration: one VIP, one check, one service with two reals. */

@@ -3,24 +3,30 @@ import { EXIT_CODES } from '../../../src/core/exit-codes.ts';
 import { err } from '../../../src/core/result.ts';
 import { harness } from './cli-harness.ts';
 
+/** Those that take a bootstrap file. */
+const COMMANDS = [
+  'agent',
+  'status',
+  'get',
+  'set',
+  'rm',
+  'ls',
+  'export',
+  'lint',
+  'plan',
+  'apply',
+  'approve',
+  'drain',
+  'undrain',
+  'watch',
+  'restart',
+];
+
 describe('the command line', () => {
   it('explains itself, with examples and every exit code', async () => {
     const { exitCode, out, err: errors } = await harness().run('--help');
     expect([exitCode, errors]).toEqual([0, '']);
-    for (const command of [
-      'agent',
-      'status',
-      'get',
-      'set',
-      'rm',
-      'ls',
-      'export',
-      'lint',
-      'plan',
-      'apply',
-      'restart',
-      'version',
-    ]) {
+    for (const command of [...COMMANDS, 'import', 'version']) {
       expect(out).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     }
     expect(out).toContain('Examples:');
@@ -28,23 +34,7 @@ describe('the command line', () => {
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
   });
 
-  it.each([
-    'agent',
-    'status',
-    'get',
-    'set',
-    'rm',
-    'ls',
-    'export',
-    'lint',
-    'plan',
-    'apply',
-    'approve',
-    'drain',
-    'undrain',
-    'watch',
-    'restart',
-  ])('explains %s', async (command) => {
+  it.each(COMMANDS)('explains %s', async (command) => {
     const { exitCode, out } = await harness().run('help', command);
     expect(exitCode).toBe(0);
     expect(out).toContain(`Usage: vipkeeper ${command}`);
