@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
 import { addressBytes, addressFromBytes, familyOf } from '../../model/address.ts';
-import type { Family } from '../../model/address.ts';
+import type { Family, IpAddress } from '../../model/address.ts';
 import { FAMILIES, nameIn, PROTOCOLS } from '../attributes.ts';
 import { readTable, writeTable } from '../netlink/attribute-table.ts';
 import type { AttributeValues } from '../netlink/attribute-table.ts';
@@ -59,21 +59,37 @@ interface TupleFilter {
 }
 
 function tupleTo({ address, port }: Endpoint, protocol: Protocol): TupleFilter {
-  const bytes = addressBytes(address);
-  const ip = familyOf(address) === 'ipv4' ? { ipv4Destination: bytes } : { ipv6Destination: bytes };
   return {
-    tuple: { ip, protocol: { number: PROTOCOLS[protocol], destinationPort: port } },
-    flags: wire.FILTER_IP_DESTINATION | wire.FILTER_PROTOCOL | (port === 0 ? 0 : wire.FILTER_DESTINATION_PORT),
+    tuple: {
+      ...(isFiltered(address) ? { ip: { ipv4Destination: addressBytes(address) } } : {}),
+      protocol: { number: PROTOCOLS[protocol], destinationPort: port },
+    },
+    flags:
+      wire.FILTER_PROTOCOL |
+      (isFiltered(address) ? wire.FILTER_IP_DESTINATION : 0) |
+      (port === 0 ? 0 : wire.FILTER_DESTINATION_PORT),
   };
 }
 
 function tupleFrom({ address, port }: Endpoint, protocol: Protocol): TupleFilter {
-  const bytes = addressBytes(address);
-  const ip = familyOf(address) === 'ipv4' ? { ipv4Source: bytes } : { ipv6Source: bytes };
   return {
-    tuple: { ip, protocol: { number: PROTOCOLS[protocol], sourcePort: port } },
-    flags: wire.FILTER_IP_SOURCE | wire.FILTER_PROTOCOL | (port === 0 ? 0 : wire.FILTER_SOURCE_PORT),
+    tuple: {
+      ...(isFiltered(address) ? { ip: { ipv4Source: addressBytes(address) } } : {}),
+      protocol: { number: PROTOCOLS[protocol], sourcePort: port },
+    },
+    flags:
+      wire.FILTER_PROTOCOL |
+      (isFiltered(address) ? wire.FILTER_IP_SOURCE : 0) |
+      (port === 0 ? 0 : wire.FILTER_SOURCE_PORT),
   };
+}
+
+/**
+ * The kernel's filter leaves out exactly the IPv6 address that was asked for (seen in Linux 6.1 and 6.18:
+ * ctnetlink_filter_match_tuple), so IPv6 is only filtered by protocol and port there, and by address here.
+ */
+function isFiltered(address: IpAddress): boolean {
+  return familyOf(address) === 'ipv4';
 }
 
 /**
