@@ -8,6 +8,8 @@ export interface InterfaceAddress {
   readonly interface: string;
   readonly address: IpAddress;
   readonly prefixLength: number;
+  /** It says that vipkeeper put it there (label `lo:vk`, or protocol 118). */
+  readonly marked: boolean;
 }
 
 export type AddressOp =

@@ -10,6 +10,7 @@ import type { ClientCounters, ClientLimits } from './netlink/client.ts';
 import { errnoMeaning, errnoName } from './netlink/errno.ts';
 import type { OpenTransport } from './netlink/transport.ts';
 import { addressesRequest, addressRequest, linksRequest, readAddress, readLink } from './rtnetlink/messages.ts';
+import type { Link } from './rtnetlink/messages.ts';
 
 /** Addresses of the host's interfaces over rtnetlink. */
 export class NetlinkInterfaceAddresses implements InterfaceAddresses {
@@ -33,7 +34,7 @@ export class NetlinkInterfaceAddresses implements InterfaceAddresses {
       // An interface that came up between the two dumps has no name here; the next reading sees it.
       const name = each === null ? undefined : names.get(each.index);
       if (each === null || name === undefined) return [];
-      return [{ interface: name, address: each.address, prefixLength: each.prefixLength }];
+      return [{ interface: name, address: each.address, prefixLength: each.prefixLength, marked: each.marked }];
     });
     return ok(addresses);
   }
@@ -44,14 +45,14 @@ export class NetlinkInterfaceAddresses implements InterfaceAddresses {
     if (ops.length === 0) return { applied, failed, lost: null };
     const links = await this.#links();
     if (!links.ok) return { applied, failed, lost: links.error };
-    const sendable: { readonly op: AddressOp; readonly index: number }[] = [];
+    const sendable: { readonly op: AddressOp; readonly link: Link }[] = [];
     for (const op of ops) {
       const index = links.value.get(op.interface);
       if (index === undefined) failed.push({ op, error: addressRefusal(op, 'ENODEV') });
-      else sendable.push({ op, index });
+      else sendable.push({ op, link: { index, name: op.interface } });
     }
     const { answers, lost } = await this.#client.request(
-      sendable.map(({ op, index }) => addressRequest(op.kind === 'addAddress' ? 'add' : 'delete', index, op.address)),
+      sendable.map(({ op, link }) => addressRequest(op.kind === 'addAddress' ? 'add' : 'delete', link, op.address)),
     );
     for (const [at, { op }] of sendable.entries()) {
       const answer = answers[at];

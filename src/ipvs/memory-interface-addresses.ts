@@ -50,7 +50,7 @@ export class MemoryInterfaceAddresses implements InterfaceAddresses {
   #carryOut(op: AddressOp): string | null {
     if (this.#interfaces?.has(op.interface) === false) return 'ENODEV';
     const prefixLength = HOST_PREFIX[familyOf(op.address)];
-    const entry = { interface: op.interface, address: op.address, prefixLength };
+    const entry = { interface: op.interface, address: op.address, prefixLength, marked: true };
     if (op.kind === 'deleteAddress') return this.#addresses.delete(keyOf(entry)) ? null : 'EADDRNOTAVAIL';
     if (this.#isTaken(entry)) return 'EEXIST';
     this.#addresses.set(keyOf(entry), entry);

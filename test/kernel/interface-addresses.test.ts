@@ -29,6 +29,7 @@ interface IpAddressLine {
     readonly local: string;
     readonly prefixlen: number;
     readonly scope: string;
+    readonly label?: string;
     readonly tentative?: boolean;
   }[];
 }
@@ -49,7 +50,7 @@ const SUBJECTS: readonly (readonly [string, () => Promise<InterfaceAddresses>])[
       Promise.resolve(
         new MemoryInterfaceAddresses({
           interfaces: ['lo', INTERFACE],
-          addresses: [{ interface: 'lo', address: address('127.0.0.1'), prefixLength: 8 }],
+          addresses: [{ interface: 'lo', address: address('127.0.0.1'), prefixLength: 8, marked: false }],
         }),
       ),
   ],
@@ -85,8 +86,8 @@ describe.each(SUBJECTS)('interface addresses: %s', (name, create) => {
   it('adds and deletes host addresses of both families', async () => {
     expect(await outcomes(add('192.0.2.10'), add('2001:db8::10'))).toEqual([null, null]);
     expect((await read()).filter((each) => each.interface === INTERFACE)).toEqual([
-      { interface: INTERFACE, address: '192.0.2.10', prefixLength: 32 },
-      { interface: INTERFACE, address: '2001:db8::10', prefixLength: 128 },
+      { interface: INTERFACE, address: '192.0.2.10', prefixLength: 32, marked: true },
+      { interface: INTERFACE, address: '2001:db8::10', prefixLength: 128, marked: true },
     ]);
     if (name === 'rtnetlink') {
       const shown = await ipShows();
@@ -95,15 +96,15 @@ describe.each(SUBJECTS)('interface addresses: %s', (name, create) => {
         '2001:db8::10/128 global',
       ]);
       expect(shown.some(({ tentative }) => tentative === true)).toBe(false);
+      expect(shown.map(({ label }) => label)).toEqual([`${INTERFACE}:vk`, undefined]);
     }
     expect(await outcomes(remove('192.0.2.10'), remove('2001:db8::10'))).toEqual([null, null]);
     expect((await read()).filter((each) => each.interface === INTERFACE)).toEqual([]);
   });
 
   it('reads what others set', async () => {
-    expect((await read()).find((each) => each.interface === 'lo' && each.prefixLength === 8)?.address).toBe(
-      '127.0.0.1',
-    );
+    const loopback = (await read()).find((each) => each.interface === 'lo' && each.prefixLength === 8);
+    expect(loopback).toMatchObject({ address: '127.0.0.1', marked: false });
   });
 
   it('refuses by name, and goes on', async () => {

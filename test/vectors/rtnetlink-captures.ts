@@ -44,6 +44,12 @@ export const ADDRESS_CAPTURES: readonly Capture[] = [
     received: ['2400000002000001b39e036be51a0000000000002800000015000500b39e036b00000000'],
   },
   {
+    // Linux 6.18 again, in another session.
+    command: 'addr add 192.0.2.10/32 dev lo label lo:vk',
+    sent: ['34000000140005068132086b00000000022000000100000008000200c000020a0a0003006c6f3a766b00000008000100c000020a'],
+    received: [],
+  },
+  {
     command: 'addr show',
     sent: [
       '2800000012000103b39e036b000000000000000000000000000000000000000008001d0001000000',

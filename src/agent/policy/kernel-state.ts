@@ -84,6 +84,6 @@ export function applyAddressOps(
     const others = current.filter(({ interface: name, address }) => name !== op.interface || address !== op.address);
     if (op.kind === 'deleteAddress') return others;
     const prefixLength = familyOf(op.address) === 'ipv4' ? 32 : 128;
-    return [...others, { interface: op.interface, address: op.address, prefixLength }];
+    return [...others, { interface: op.interface, address: op.address, prefixLength, marked: true }];
   }, addresses);
 }

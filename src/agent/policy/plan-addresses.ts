@@ -25,11 +25,12 @@ export interface AddressPlanResult {
 
 /**
  * VIP addresses to add to interfaces, and ours to take away again. An address under which a kernel service of ours
- * still serves its last connections stays.
+ * still serves its last connections stays. One that is wanted and bears our mark is ours, though the journal was lost;
+ * one that is not wanted is only deleted if the journal has it, as the mark may be that of another agent.
  */
 export function planAddresses(input: AddressPlanInput): AddressPlanResult {
   const { effective, journal } = input;
-  const there = new Set(input.actual.map(addressKey));
+  const there = new Map(input.actual.map((each) => [addressKey(each), each]));
   const inUse = addressesInUse(journal, input.serviceOps);
   const wanted = new Map<string, JournalAddress>();
   for (const vip of effective.vips.values()) {
@@ -45,14 +46,15 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
   const addresses: [string, JournalAddress][] = [];
   let changed = false;
   for (const [key, entry] of wanted) {
-    const ours = Object.hasOwn(journal.addresses, key);
-    if (!there.has(key)) adding.push({ kind: 'addAddress', ...entry });
-    else if (!ours) {
+    const isNoted = Object.hasOwn(journal.addresses, key);
+    const found = there.get(key);
+    if (found === undefined) adding.push({ kind: 'addAddress', ...entry });
+    else if (!isNoted && !found.marked) {
       borrowed.push(entry);
       continue;
     }
     addresses.push([key, entry]);
-    changed ||= !ours;
+    changed ||= !isNoted;
   }
   for (const [key, entry] of Object.entries(journal.addresses)) {
     if (wanted.has(key)) continue;

@@ -11,12 +11,26 @@ export const RT_SCOPE_UNIVERSE = 0;
 /** include/uapi/linux/if_addr.h: usable at once, without duplicate address detection. */
 export const IFA_F_NODAD = 0x02;
 
+/**
+ * Our mark on addresses in IFA_PROTO. The kernel uses 1 to 3 (IFAPROT_KERNEL_*); nobody else has asked for 118 so far
+ * (/etc/iproute2/rt_addrprotos).
+ */
+export const ADDRESS_PROTOCOL = 118;
+/** Our mark on IPv4 addresses in IFA_LABEL, after the name of the interface. */
+export const LABEL_SUFFIX = ':vk';
+/** IFNAMSIZ with the closing NUL. */
+export const LABEL_BYTES = 16;
+
 /** include/uapi/linux/if_addr.h, IFA_* */
 export const ADDRESS = {
   /** This host's address; the kernel leaves it out for IPv6 but on point-to-point links. */
   local: { id: 2, type: 'bytes' },
   /** The peer's address on point-to-point links, the address itself elsewhere. */
   address: { id: 1, type: 'bytes' },
+  /** IPv4 only: a name that begins with that of the interface. */
+  label: { id: 3, type: 'string' },
+  /** IFA_PROTO, who put it there: Linux 5.18 and newer; older kernels skip it. */
+  protocol: { id: 11, type: 'u8' },
 } as const satisfies AttributeTable;
 
 /** include/uapi/linux/if_link.h, IFLA_* */

@@ -1,13 +1,16 @@
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
 import { addressBytes, addressFromBytes, familyOf } from '../../model/address.ts';
-import type { IpAddress } from '../../model/address.ts';
+import type { Family, IpAddress } from '../../model/address.ts';
 import { FAMILIES, HOST_PREFIX } from '../attributes.ts';
 import { readTable, required, writeTable } from '../netlink/attribute-table.ts';
 import { AF_INET, AF_INET6, NLM_F_CREATE, NLM_F_EXCL } from '../netlink/constants.ts';
 import type { NetlinkRequest } from '../netlink/message.ts';
 import {
   ADDRESS,
+  ADDRESS_PROTOCOL,
   IFA_F_NODAD,
+  LABEL_BYTES,
+  LABEL_SUFFIX,
   LINK,
   RT_SCOPE_UNIVERSE,
   RTM_DELADDR,
@@ -22,8 +25,8 @@ import {
  * then IFLA_*.
  */
 
-/** Adds or deletes a host address (/32 or /128). */
-export function addressRequest(kind: 'add' | 'delete', index: number, address: IpAddress): NetlinkRequest {
+/** Adds a host address (/32 or /128) with our marks, or deletes one whatever its marks. */
+export function addressRequest(kind: 'add' | 'delete', link: Link, address: IpAddress): NetlinkRequest {
   const family = familyOf(address);
   const bytes = addressBytes(address);
   return {
@@ -32,10 +35,20 @@ export function addressRequest(kind: 'add' | 'delete', index: number, address: I
     writePayload: (writer) => {
       // A VIP that fails duplicate address detection, because another director has it too, would be unusable.
       const flags = kind === 'add' && family === 'ipv6' ? IFA_F_NODAD : 0;
-      writeAddressHeader(writer, FAMILIES[family], HOST_PREFIX[family], flags, index);
-      writeTable(writer, ADDRESS, { local: bytes, address: bytes });
+      writeAddressHeader(writer, FAMILIES[family], HOST_PREFIX[family], flags, link.index);
+      writeTable(writer, ADDRESS, {
+        local: bytes,
+        address: bytes,
+        ...(kind === 'add' ? marks(link.name, family) : {}),
+      });
     },
   };
+}
+
+function marks(interfaceName: string, family: Family): { readonly label?: string; readonly protocol: number } {
+  const label = `${interfaceName}${LABEL_SUFFIX}`;
+  const fits = family === 'ipv4' && label.length < LABEL_BYTES;
+  return { ...(fits ? { label } : {}), protocol: ADDRESS_PROTOCOL };
 }
 
 /** Dump of the addresses of both families. Strict checking wants every other field zero. */
@@ -60,6 +73,8 @@ export interface IndexedAddress {
   readonly index: number;
   readonly address: IpAddress;
   readonly prefixLength: number;
+  /** It has one of our marks. */
+  readonly marked: boolean;
 }
 
 /**
@@ -71,11 +86,12 @@ export function readAddress(payload: ByteReader): IndexedAddress | null {
   const prefixLength = payload.u8();
   payload.skip(2);
   const index = payload.u32le();
-  const { local, address } = readTable(payload, ADDRESS);
+  const { local, address, label, protocol } = readTable(payload, ADDRESS);
   if (family !== AF_INET && family !== AF_INET6) return null;
   const bytes = required(local ?? address, 'the address', payload);
   if (bytes.length !== (family === AF_INET ? 4 : 16)) return null;
-  return { index, prefixLength, address: addressFromBytes(bytes) };
+  const marked = protocol === ADDRESS_PROTOCOL || label?.endsWith(LABEL_SUFFIX) === true;
+  return { index, prefixLength, address: addressFromBytes(bytes), marked };
 }
 
 /** Dump of the network interfaces. */

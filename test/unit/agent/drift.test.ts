@@ -83,7 +83,12 @@ describe('drift', () => {
   });
 
   it('is an address of ours that is gone, not one that was there before us', () => {
-    const on = (text: string): InterfaceAddress => ({ interface: 'lo', address: address(text), prefixLength: 32 });
+    const on = (text: string): InterfaceAddress => ({
+      interface: 'lo',
+      address: address(text),
+      prefixLength: 32,
+      marked: true,
+    });
     const ours = { 'lo|192.0.2.1': { interface: 'lo', address: address('192.0.2.1') } };
     const before = { services: new Map(), addresses: [on('192.0.2.1'), on('192.0.2.2')] };
     const after = { services: new Map(), addresses: [on('192.0.2.3')] };

@@ -115,7 +115,12 @@ describe('a pass', () => {
   });
 
   it('never touches a service or an address that is not ours', async () => {
-    const foreign: InterfaceAddress = { interface: 'lo', address: address('192.0.2.10'), prefixLength: 32 };
+    const foreign: InterfaceAddress = {
+      interface: 'lo',
+      address: address('192.0.2.10'),
+      prefixLength: 32,
+      marked: false,
+    };
     const host = new HostKernel({ addresses: [foreign] });
     await host.outsider(opsFor({ 'tcp|192.0.2.99|80': { '10.9.9.9|80': 5 } }));
     const bench = new Bench(host);

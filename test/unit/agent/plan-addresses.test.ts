@@ -11,10 +11,11 @@ import type { IpAddress } from '../../../src/model/address.ts';
 
 const ONE = '192.0.2.10' as IpAddress;
 const SIX = '2001:db8::10' as IpAddress;
-const there = (address: IpAddress, name = 'lo', prefixLength = 32): InterfaceAddress => ({
+const there = (address: IpAddress, name = 'lo', prefixLength = 32, marked = false): InterfaceAddress => ({
   interface: name,
   address,
   prefixLength,
+  marked,
 });
 const ours = (...addresses: readonly IpAddress[]): Journal => ({
   ...emptyJournal,
@@ -51,6 +52,14 @@ describe('addresses of VIPs', () => {
     const used = planned([ONE], { actual: [there(ONE, 'lo', 24)] });
     expect(used).toMatchObject({ ops: [], journal: { addresses: {} }, borrowed: [{ interface: 'lo', address: ONE }] });
     expect(planned([], { actual: [there(ONE)] }).ops).toEqual([]);
+  });
+
+  it('that bear our mark are ours when they are wanted, though the journal was lost, and left alone when not', () => {
+    const actual = [there(ONE, 'lo', 32, true)];
+    const adopted = planned([ONE], { actual });
+    expect(adopted).toMatchObject({ ops: [], journal: ours(ONE), borrowed: [] });
+    expect(planned([], { actual, journal: adopted.journal }).ops).toEqual(['deleteAddress lo 192.0.2.10']);
+    expect(planned([], { actual }).ops).toEqual([]);
   });
 
   it('of ours that are as they should be change nothing, not even the journal', () => {
@@ -100,7 +109,7 @@ describe('addresses of VIPs', () => {
   it('are known after the operations without reading', () => {
     const add = { kind: 'addAddress', interface: 'lo', address: SIX } as const;
     const once = applyAddressOps([there(ONE)], [add, add]);
-    expect(once).toEqual([there(ONE), there(SIX, 'lo', 128)]);
+    expect(once).toEqual([there(ONE), there(SIX, 'lo', 128, true)]);
     expect(applyAddressOps(once, [{ ...add, kind: 'deleteAddress' }])).toEqual([there(ONE)]);
   });
 });

@@ -112,7 +112,7 @@ describe('which routes are announced', () => {
 
 describe('only what is in force is announced', () => {
   const WEB = { 'tcp|192.0.2.10|80': { '10.0.0.1|80': 10 } };
-  const address = { interface: 'lo', address: '192.0.2.10' as IpAddress, prefixLength: 32 };
+  const address = { interface: 'lo', address: '192.0.2.10' as IpAddress, prefixLength: 32, marked: true };
   const desired = configuration([service('web', [a])], { vips: [shop()] });
 
   it.each([

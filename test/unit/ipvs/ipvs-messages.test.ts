@@ -257,7 +257,9 @@ describe('acknowledgements', () => {
   });
 
   it('carry the kernel’s own words (extended ACK)', () => {
-    const [notFound, , , exists] = ADDRESS_CAPTURES.map((each) => only(messagesIn(only(each.received.slice(0, 1)))));
+    const [notFound, , , exists] = ADDRESS_CAPTURES.slice(0, 4).map((each) =>
+      only(messagesIn(only(each.received.slice(0, 1)))),
+    );
     expect(notFound && readAcknowledgement(notFound)).toEqual({ errno: 99, text: 'ipv4: Address not found' });
     expect(exists && readAcknowledgement(exists)).toEqual({ errno: 17, text: 'ipv6: address already assigned' });
   });
