@@ -35,6 +35,7 @@ const PORT_FILES = [
   'src/ipvs/equality.ts',
   'src/ipvs/traffic.ts',
   'src/ipvs/nftables/abilities.ts',
+  'src/ipvs/settings/settings.ts',
   'src/checks/port.ts',
   'src/bgp/port.ts',
 ];

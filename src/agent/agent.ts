@@ -8,11 +8,13 @@ import type { RecordDecoder } from '../model/decode.ts';
 import { DEFAULT_METRIC_LIMITS } from '../model/metric-limits.ts';
 import type { MetricLimits } from '../model/metric-limits.ts';
 import type { StatusView } from '../model/status.ts';
+import type { Sysctls } from '../ipvs/settings/sysctl-files.ts';
 import type { Source } from '../sources/source.ts';
 import { ConfigIntake } from './config-intake.ts';
 import { newCounters } from './counters.ts';
 import type { Counters } from './counters.ts';
 import { HealthFile } from './health-file.ts';
+import { HostAdvice } from './host-advice.ts';
 import { JournalFile } from './journal-file.ts';
 import { KernelDriver } from './kernel-driver.ts';
 import type { OpenKernel } from './kernel-driver.ts';
@@ -27,6 +29,9 @@ import { RouteDriver } from './route-driver.ts';
 import { RunFile } from './run-file.ts';
 import { TrafficLedger } from './traffic-ledger.ts';
 import { TrafficReader } from './traffic-reader.ts';
+import { SettingsDriver } from './settings-driver.ts';
+import type { OpenSettings } from './settings-driver.ts';
+import { SettingsFile } from './settings-file.ts';
 import { statusOverview, statusView } from './status-view.ts';
 import type { StatusInput } from './status-view.ts';
 
@@ -46,6 +51,9 @@ export interface AgentParts {
   readonly checks: CheckRunner;
   readonly speaker: Speaker;
   readonly openKernel: OpenKernel;
+  readonly openSettings: OpenSettings;
+  /** The host's own settings, which are only read. */
+  readonly sysctls: Pick<Sysctls, 'read'>;
   /** What `routerId: auto` stands for. */
   readonly routerId: IpAddress | null;
   readonly resolveSecret: (reference: string) => Result<string, CodedError>;
@@ -77,6 +85,8 @@ export class Agent {
   readonly #lastKnownGood: LastKnownGoodFile;
   readonly #intake: ConfigIntake;
   readonly #kernel: KernelDriver;
+  readonly #settings: SettingsDriver;
+  readonly #advice: HostAdvice;
   readonly #routes: RouteDriver;
   readonly #reconciler: Reconciler;
   readonly #publisher: Publisher;
@@ -109,10 +119,20 @@ export class Agent {
       clock,
       log: log.child({ part: 'kernel' }),
     });
+    this.#settings = new SettingsDriver({
+      open: parts.openSettings,
+      file: new SettingsFile(options.stateDir, files),
+      counters: this.#counters,
+      clock,
+      log: log.child({ part: 'settings' }),
+    });
+    this.#advice = new HostAdvice({ sysctls: parts.sysctls, clock });
     this.#routes = new RouteDriver({ speaker: parts.speaker, log: log.child({ part: 'bgp' }) });
     this.#reconciler = new Reconciler({
       accepted: () => this.#intake.accepted(),
       kernel: this.#kernel,
+      settings: this.#settings,
+      advice: this.#advice,
       routes: this.#routes,
       checks: parts.checks,
       savedHealth: this.#healthFile.load(),
@@ -196,8 +216,12 @@ export class Agent {
     ];
     if (departure.kind === 'stop') {
       steps.push({ name: 'run file', run: () => done(() => this.#runFile.noteStopped()) });
-      if (departure.flush) steps.push({ name: 'kernel flush', run: () => this.#kernel.flush() });
+      if (departure.flush) {
+        steps.push({ name: 'kernel flush', run: () => this.#kernel.flush() });
+        steps.push({ name: 'settings restored', run: () => this.#settings.restore() });
+      }
     }
+    steps.push({ name: 'settings', run: () => this.#settings.close() });
     steps.push({ name: 'kernel', run: () => this.#kernel.close() });
     await runSteps(steps, STEP_DEADLINE_MS, { clock, log });
   }
@@ -218,6 +242,8 @@ export class Agent {
       pass: this.#reconciler.view(),
       passFailure: this.#reconciler.failure(),
       kernel: this.#kernel.report(),
+      settings: this.#settings.report(),
+      advice: this.#advice.problems(),
       peers: this.#routes.peers(),
       routeFailures: this.#routes.failures(),
       counters: this.#counters,

@@ -16,10 +16,12 @@ import type { Effective } from './policy/effective-state.ts';
 import type { SavedHealth } from './health-file.ts';
 import { emptyMemory } from './policy/health-memory.ts';
 import type { HealthMemory } from './policy/health-memory.ts';
+import type { HostAdvice } from './host-advice.ts';
 import type { KernelDriver } from './kernel-driver.ts';
 import { prepare } from './policy/prepared.ts';
 import type { Prepared } from './policy/prepared.ts';
 import type { RouteDriver } from './route-driver.ts';
+import type { SettingsDriver } from './settings-driver.ts';
 import { routesFor } from './policy/routes.ts';
 import type { VipAdvertisement } from './policy/routes.ts';
 import { wantedChecks } from './policy/wanted-checks.ts';
@@ -51,6 +53,8 @@ interface ReconcilerDeps {
   /** What is in force; null = nothing yet. */
   readonly accepted: () => Desired | null;
   readonly kernel: KernelDriver;
+  readonly settings: SettingsDriver;
+  readonly advice: HostAdvice;
   readonly routes: RouteDriver;
   readonly checks: CheckRunner;
   /** Health of the run before, if it is fresh. */
@@ -160,9 +164,13 @@ export class Reconciler {
     this.#firstPassAt ??= this.#deps.clock.monotonic();
     const prepared = await this.#follow(desired);
     const settled = checks.settled();
-    const readable = await kernel.refresh(asked > 0 ? 0 : desired.agent.verifyIntervalMs);
+    const maxAgeMs = asked > 0 ? 0 : desired.agent.verifyIntervalMs;
+    const readable = await kernel.refresh(maxAgeMs);
     const comparison = kernel.comparison();
     await kernel.watch();
+    // The kernel's own rules come before what they are about, such as what follows a deletion.
+    await this.#deps.settings.follow(desired.agent.dataplane, desired.agent.kernel, maxAgeMs);
+    this.#deps.advice.look(desired, kernel.picture()?.addresses ?? null, maxAgeMs);
     const effective = this.#decide(prepared);
     const complete = await this.#carryOut(desired, effective);
     this.#releaseEndOfRib(settled);
@@ -239,9 +247,10 @@ export class Reconciler {
   }
 
   #nextWake(desired: Desired, effective: Effective, complete: boolean): number {
-    const { kernel } = this.#deps;
+    const { kernel, settings } = this.#deps;
     const waits = [
       kernel.dueMs(desired.agent.verifyIntervalMs),
+      settings.dueMs(desired.agent.verifyIntervalMs),
       effective.nextChangeMs ?? Infinity,
       kernel.nextChangeMs() ?? Infinity,
       kernel.watchDueMs() ?? Infinity,

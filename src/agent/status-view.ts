@@ -2,6 +2,8 @@ import type { PeerStatus } from '../bgp/port.ts';
 import type { DataplaneState } from '../ipvs/dataplane.ts';
 import { describeMatch } from '../ipvs/describe.ts';
 import { sharedAs } from '../ipvs/nftables/abilities.ts';
+import type { DriftKind } from '../model/drift-kinds.ts';
+import type { Problem } from '../model/problem.ts';
 import type {
   DrainView,
   KernelView,
@@ -28,6 +30,8 @@ import type { EffectiveReal, EffectiveService } from './policy/effective-state.t
 import type { KernelReport } from './kernel-driver.ts';
 import type { PublisherState } from './publisher.ts';
 import type { PassView } from './reconciler.ts';
+import { settingViews } from './settings-view.ts';
+import type { SettingsReport } from './settings-driver.ts';
 
 /** Everything that the status is made of. Times are wall-clock milliseconds. */
 export interface StatusInput {
@@ -45,6 +49,9 @@ export interface StatusInput {
   /** Why the last pass broke off, null = it did not. */
   readonly passFailure: string | null;
   readonly kernel: KernelReport;
+  readonly settings: SettingsReport;
+  /** What the records ask of the host's own settings, and is not so. */
+  readonly advice: readonly Problem[];
   readonly peers: readonly PeerStatus[];
   readonly routeFailures: readonly string[];
   readonly counters: Counters;
@@ -81,7 +88,7 @@ export function statusOverview(input: StatusInput): StatusOverview {
       origin: intake.origin,
       ageSeconds: accepted === null || intake.confirmedAt === null ? null : configurationAge(input, intake.confirmedAt),
     },
-    problems: intake.problems.map((problem) => ({ ...problem })),
+    problems: [...intake.problems, ...input.advice].map((problem) => ({ ...problem })),
     holds: intake.hold === null ? [] : [holdView(intake.hold)],
     drains: drainViews(input),
     peers: input.peers.map(peerView),
@@ -95,14 +102,15 @@ export function statusOverview(input: StatusInput): StatusOverview {
  */
 function reasonsNotReady(input: StatusInput): string[] {
   const reasons: string[] = [];
-  const { accepted, pass, kernel, publishing } = input;
+  const { accepted, pass, publishing } = input;
   if (accepted === null) reasons.push(input.intake.failure ?? nothingInForce(input.intake));
   else if (pass === null) reasons.push('the first pass is not over yet');
   if (input.passFailure !== null) reasons.push(`the last pass broke off: ${input.passFailure}`);
-  const [failure] = kernel.failures;
-  const more = kernel.failures.length > 1 ? ` (and ${kernel.failures.length - 1} more)` : '';
+  const failures = kernelFailures(input);
+  const [failure] = failures;
+  const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
   if (failure !== undefined) reasons.push(`dataplane: ${failure}${more}`);
-  reasons.push(...kernel.hindrances.map((text) => `dataplane: ${text}`));
+  reasons.push(...input.kernel.hindrances.map((text) => `dataplane: ${text}`));
   reasons.push(...input.routeFailures.map((text) => `bgp: ${text}`));
   if (publishing.kind === 'contested' && publishing.final) {
     reasons.push(`another agent publishes under the name ${input.agent} (session ${publishing.session})`);
@@ -300,7 +308,9 @@ function peerView(peer: PeerStatus): PeerView {
   };
 }
 
-function kernelView({ kernel, counters, countedAt }: StatusInput): KernelView {
+function kernelView(input: StatusInput): KernelView {
+  const { kernel, counters, countedAt } = input;
+  const repairs = repairCounts(input);
   const services = kernel.picture?.services;
   const foreign = new Set(kernel.foreign);
   const ours = [...(services ?? [])].filter(([key]) => !foreign.has(key));
@@ -323,10 +333,11 @@ function kernelView({ kernel, counters, countedAt }: StatusInput): KernelView {
     lastApply: timeOrNull(kernel.lastApply),
     lastOps: kernel.lastOps,
     opsTotal: counters.operations,
-    repairsTotal: [...kernel.repairCounts.values()].reduce((sum, count) => sum + count, 0),
-    repairsByKind: Object.fromEntries(kernel.repairCounts),
+    repairsTotal: [...repairs.values()].reduce((sum, count) => sum + count, 0),
+    repairsByKind: Object.fromEntries(repairs),
     repairs: kernel.repairs.map(({ at, kind, text }) => ({ at: time(at), kind, found: text })),
-    failures: [...kernel.failures],
+    settings: settingViews(input.settings),
+    failures: kernelFailures(input),
   };
 }
 
@@ -339,6 +350,15 @@ function tableView(services: DataplaneState) {
     for (const { activity } of destinations.values()) connectionEntries += totalOf(connectionsOf(activity));
   }
   return { tableServices: services.size, tableDestinations, connectionEntries };
+}
+
+function repairCounts({ kernel, settings }: StatusInput): ReadonlyMap<DriftKind, number> {
+  const changed = [...settings.drifts.values()].reduce((sum, count) => sum + count, 0);
+  return new Map<DriftKind, number>([...kernel.repairCounts, ['setting-changed', changed]]);
+}
+
+function kernelFailures({ kernel, settings }: StatusInput): string[] {
+  return [...kernel.failures, ...settings.failures];
 }
 
 function time(ms: number): string {

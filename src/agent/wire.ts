@@ -11,7 +11,13 @@ import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { readVersion } from '../core/version.ts';
-import { createDataplane, createInterfaceAddresses, createPacketMarks } from '../ipvs/create-dataplane.ts';
+import {
+  createDataplane,
+  createInterfaceAddresses,
+  createPacketMarks,
+  createSettings,
+} from '../ipvs/create-dataplane.ts';
+import { SysctlFiles } from '../ipvs/settings/sysctl-files.ts';
 import { RecordDecoder } from '../model/decode.ts';
 import { openSource, openStoreClient } from '../sources/open-source.ts';
 import { Agent } from './agent.ts';
@@ -56,6 +62,8 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
         addresses: await createInterfaceAddresses(kind, kernelDeps),
         marks: createPacketMarks(kind, kernelDeps),
       }),
+      openSettings: (kind) => createSettings(kind, kernelDeps),
+      sysctls: new SysctlFiles(),
       routerId: automaticRouterId(),
       resolveSecret,
       clock,

@@ -15,6 +15,7 @@ export function statusPage(status: StatusView): string {
     vips(status),
     services(status),
     peers(status),
+    settings(status),
     failures(status),
     repairs(status),
   ];
@@ -199,6 +200,20 @@ function peers({ peers: all, now }: StatusView): string {
       { title: 'LAST ERROR', value: ({ lastError }) => lastError ?? '' },
     ],
     byName(all),
+  );
+}
+
+function settings({ kernel }: StatusView): string {
+  if (kernel.settings.length === 0) return '';
+  return formatTable(
+    [
+      { title: 'SETTING', value: ({ name }) => name },
+      { title: 'WANTED', value: ({ wanted }) => wanted ?? 'as before' },
+      { title: 'ACTUAL', value: ({ actual }) => actual ?? 'not known' },
+      { title: 'BEFORE', value: ({ before }) => before ?? '' },
+      { title: 'DRIFTS', value: ({ drifts }) => drifts, align: 'right' },
+    ],
+    kernel.settings,
   );
 }
 

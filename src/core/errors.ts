@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   NETLINK_REFUSED: 'The kernel refused one netlink request; the errno is in the message.',
   NETLINK_LOST: 'Replies were lost (receive buffer overrun, closed socket, time-out): the outcome is not known.',
   NETLINK_MALFORMED: 'A netlink message from the kernel does not parse.',
+  SYSCTL_REFUSED: 'The kernel did not take a value under /proc/sys, or has no such setting.',
   IPVSADM_FAILED: 'ipvsadm exited with an error or wrote to stderr.',
   NFT_FAILED: 'nft exited with an error, refused an operation, or printed what we cannot read.',
   CHECK_NOT_RUN: 'A health check could not be carried out; this says nothing about the real.',

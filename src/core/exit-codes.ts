@@ -48,6 +48,7 @@ function exitNameOf(code: ErrorCode): ExitName {
     case 'NETLINK_REFUSED':
     case 'NETLINK_LOST':
     case 'NETLINK_MALFORMED':
+    case 'SYSCTL_REFUSED':
     case 'IPVSADM_FAILED':
     case 'NFT_FAILED':
     case 'CHECK_NOT_RUN':

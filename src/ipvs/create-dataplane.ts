@@ -7,6 +7,7 @@ import type { Dataplane } from './dataplane.ts';
 import { NetlinkInterfaceAddresses } from './interface-addresses.ts';
 import { ipvsadmCommand } from './ipvsadm/command.ts';
 import { IpvsadmDataplane } from './ipvsadm/ipvsadm-dataplane.ts';
+import { IpvsadmSettings } from './ipvsadm/ipvsadm-settings.ts';
 import { KernelDataplane } from './kernel-dataplane.ts';
 import { modprobe } from './kernel-modules.ts';
 import { MemoryDataplane } from './memory-dataplane.ts';
@@ -19,6 +20,10 @@ import type { PacketMarks } from './packet-marks.ts';
 import { chooseTransport } from './netlink/choose-transport.ts';
 import type { Transports } from './netlink/choose-transport.ts';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink/constants.ts';
+import { MemorySettings } from './settings/memory-settings.ts';
+import { NetlinkSettings } from './settings/netlink-settings.ts';
+import type { IpvsSettings } from './settings/settings.ts';
+import { SysctlFiles } from './settings/sysctl-files.ts';
 
 export type DataplaneKind = 'ipvs' | 'ipvsadm' | 'nftables' | 'memory';
 
@@ -71,4 +76,20 @@ export async function createInterfaceAddresses(kind: DataplaneKind, deps: Datapl
   if (kind === 'memory') return new MemoryInterfaceAddresses();
   const transports = await chooseTransport(deps);
   return new NetlinkInterfaceAddresses({ ...deps, open: transports.open(NETLINK_ROUTE) });
+}
+
+/** The settings of IPVS that go with a dataplane; null = it has none, as it is not IPVS. */
+export async function createSettings(kind: DataplaneKind, deps: DataplaneDeps): Promise<IpvsSettings | null> {
+  switch (kind) {
+    case 'ipvs': {
+      const transports = await chooseTransport(deps);
+      return new NetlinkSettings({ ...deps, open: transports.open(NETLINK_GENERIC), sysctls: new SysctlFiles() });
+    }
+    case 'ipvsadm':
+      return new IpvsadmSettings({ run: ipvsadmCommand(deps.clock), sysctls: new SysctlFiles() });
+    case 'nftables':
+      return null;
+    case 'memory':
+      return new MemorySettings();
+  }
 }

@@ -51,6 +51,16 @@ export function isHostAddress(address: IpAddress): boolean {
   return address !== '::' && (group & 0xff00) !== 0xff00 && (group & 0xffc0) !== 0xfe80;
 }
 
+/** Whether `address` lies in the network that `member` is in with this prefix length. */
+export function isInNetwork(member: IpAddress, prefixLength: number, address: IpAddress): boolean {
+  if (familyOf(member) !== familyOf(address)) return false;
+  const [left, right] = [addressBytes(member), addressBytes(address)];
+  return left.every((byte, at) => {
+    const bits = Math.min(Math.max(prefixLength - at * 8, 0), 8);
+    return (byte ^ (right[at] ?? 0)) >> (8 - bits) === 0;
+  });
+}
+
 /** 4 or 16 bytes in network order. */
 export function addressBytes(address: IpAddress): Uint8Array {
   if (address.includes(':')) return Uint8Array.from(ipaddr.parse(address).toByteArray());

@@ -6,5 +6,6 @@ export const DRIFT_KINDS = [
   'real-edited',
   'real-added',
   'address-gone',
+  'setting-changed',
 ] as const;
 export type DriftKind = (typeof DRIFT_KINDS)[number];

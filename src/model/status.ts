@@ -147,6 +147,17 @@ export const HoldView = Type.Object({
 });
 export type HoldView = Static<typeof HoldView>;
 
+export const SettingView = Type.Object({
+  name: Type.String({ description: 'Such as "net.ipv4.vs.conntrack", "timeout udp" or "sync master".' }),
+  wanted: Type.Union([Type.String(), Type.Null()], { description: 'null = it is on its way back to `before`.' }),
+  actual: Type.Union([Type.String(), Type.Null()], { description: 'As it was last read; null = not known.' }),
+  before: Type.Union([Type.String(), Type.Null()], {
+    description: 'What was found, and comes back once nothing is wanted; null = nothing was changed yet.',
+  }),
+  drifts: Type.Integer({ description: 'How often somebody else was found to have changed it.' }),
+});
+export type SettingView = Static<typeof SettingView>;
+
 export const KernelView = Type.Object({
   adapter: Type.String({ description: 'How the kernel is reached: ipvs, ipvsadm, nftables or memory.' }),
   services: Type.Integer({ description: 'Virtual services of ours.' }),
@@ -175,6 +186,7 @@ export const KernelView = Type.Object({
   repairs: Type.Array(Type.Object({ at: Time, kind: Type.String(), found: Type.String() }), {
     description: 'The last of them, at most 50, oldest first.',
   }),
+  settings: Type.Array(SettingView, { description: 'Settings of IPVS as a whole that are ours.' }),
   failures: Type.Array(Type.String(), { description: 'What the kernel refused in the last pass.' }),
 });
 export type KernelView = Static<typeof KernelView>;

@@ -47,6 +47,8 @@ export class AgentRun {
         checks: this.checks,
         speaker: this.speaker,
         openKernel: host.open,
+        openSettings: host.openSettings,
+        sysctls: { read: (name) => host.sysctls.get(name) ?? null },
         routerId: address('10.1.0.2'),
         resolveSecret: (reference) => ok(reference),
         clock,

@@ -94,6 +94,7 @@ export function configuration(
         peers: {},
       },
       dataplane: 'memory',
+      kernel: [],
       limits: { maxDeleteShare: 0.3, maxDeleteCount: 2, windowMs: 600_000 },
       verifyIntervalMs: 60_000,
       drainTimeoutMs: 300_000,

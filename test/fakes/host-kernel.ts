@@ -15,6 +15,8 @@ import type {
 } from '../../src/ipvs/dataplane.ts';
 import { serviceKeyOf, servicesIn } from '../../src/ipvs/dataplane.ts';
 import { MemoryDataplane } from '../../src/ipvs/memory-dataplane.ts';
+import { MemorySettings } from '../../src/ipvs/settings/memory-settings.ts';
+import type { IpvsSettings } from '../../src/ipvs/settings/settings.ts';
 import { MemoryInterfaceAddresses } from '../../src/ipvs/memory-interface-addresses.ts';
 import { noPacketMarks } from '../../src/ipvs/packet-marks.ts';
 import type { PacketMarks } from '../../src/ipvs/packet-marks.ts';
@@ -26,6 +28,9 @@ export class HostKernel {
   readonly events: string[];
   readonly #dataplane: MemoryDataplane;
   readonly #addresses: MemoryInterfaceAddresses;
+  /** Settings of the host by dotted name; what is not here, the kernel has not. */
+  readonly sysctls = new Map<string, string>();
+  readonly settings = new MemorySettings({ missing: ['net.ipv4.vs.est_nice'] });
   /** Open connections by service and destination key, "tcp|192.0.2.10|80 10.0.0.1|80". */
   readonly connections = new Map<string, number>();
   /** Counters by service key, and by service and destination key. */
@@ -67,6 +72,8 @@ export class HostKernel {
     this.opened.push(kind);
     return Promise.resolve({ dataplane: this.#dataplanePort(kind), addresses: this.#addressPort(), marks: this.marks });
   };
+
+  readonly openSettings = (): Promise<IpvsSettings> => Promise.resolve(this.settings);
 
   /** Somebody else's operations, as with ipvsadm: not in `events`. */
   async outsider(ops: readonly DataplaneOp[]): Promise<void> {

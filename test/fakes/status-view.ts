@@ -162,6 +162,7 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
       repairs: [
         { at: '2026-01-01T01:01:30.000Z', kind: 'service-gone', found: 'service tcp 203.0.113.10:443 is gone' },
       ],
+      settings: [],
       failures: [],
     },
     ...changes,

@@ -11,7 +11,8 @@ import type { FieldProblem } from '../../model/validate.ts';
 import { validatorOf } from '../../model/validate.ts';
 import type { DesiredAgent, DesiredBgp, DesiredPeer } from './desired-state.ts';
 import { mapNamed } from './desired-state.ts';
-import { HOST_ADDRESS_RULE, finding } from './findings.ts';
+import { desiredKernel, kernelFaults } from './desired-kernel.ts';
+import { HOST_ADDRESS_RULE, WHOLE_SECONDS, finding, within } from './findings.ts';
 
 const validate = validatorOf(AgentSettings);
 
@@ -83,6 +84,7 @@ function settingsFaults(settings: AgentSettings): FieldProblem[] {
     ...within('limits.window', settings.limits.window, '1s', '30d'),
     ...within('verifyInterval', settings.verifyInterval, '1s', '1d'),
     ...within('drainTimeout', settings.drainTimeout, '0s', '30d'),
+    ...kernelFaults(settings.kernel),
   ];
   if (settings.bgp !== null) faults.push(...bgpFaults(settings.bgp));
   return faults;
@@ -129,29 +131,20 @@ function peerFaults(field: string, peer: PeerRecord): FieldProblem[] {
   return faults;
 }
 
-const WHOLE_SECONDS = 'whole seconds';
-
 /** RFC 4271 section 4.2: two octets of seconds; 1 and 2 are forbidden, and 0 would leave a dead peer unnoticed. */
 function holdTimeFaults(field: string, holdTime: string): FieldProblem[] {
   return within(field, holdTime, '3s', '65535s', WHOLE_SECONDS);
 }
 
-function within(field: string, text: string, least: string, most: string, unit?: typeof WHOLE_SECONDS): FieldProblem[] {
-  const ms = durationMs(text);
-  const whole = unit === undefined || ms % 1_000 === 0;
-  if (whole && ms >= durationMs(least) && ms <= durationMs(most)) return [];
-  const suffix = unit === undefined ? '' : `, in ${unit}`;
-  return [finding(field, text, `a duration from "${least}" to "${most}"${suffix}`)];
-}
-
 function normalised(name: string, sources: readonly Source[], settings: AgentSettings): DesiredAgent {
-  const { labels, bgp, dataplane, limits, verifyInterval, drainTimeout, metrics, overrides } = settings;
+  const { labels, bgp, dataplane, kernel, limits, verifyInterval, drainTimeout, metrics, overrides } = settings;
   return {
     name,
     sources: sources.map(({ path }) => path),
     labels,
     bgp: bgp === null ? null : normalisedBgp(bgp),
     dataplane,
+    kernel: desiredKernel(kernel),
     limits: {
       maxDeleteShare: limits.maxDeleteShare,
       maxDeleteCount: limits.maxDeleteCount,

@@ -1,4 +1,5 @@
 import type { Forwarding, Protocol } from '../../ipvs/dataplane.ts';
+import type { KernelSetting } from '../../ipvs/settings/settings.ts';
 import type { Family, IpAddress } from '../../model/address.ts';
 import type { CheckDefinition } from '../../model/check-definition.ts';
 import type { MetricLimits } from '../../model/metric-limits.ts';
@@ -40,6 +41,8 @@ export interface DesiredAgent {
   readonly labels: Named<string>;
   readonly bgp: DesiredBgp | null;
   readonly dataplane: 'ipvs' | 'ipvsadm' | 'nftables' | 'memory';
+  /** Settings of IPVS as a whole; what is not among them is not touched. */
+  readonly kernel: readonly KernelSetting[];
   readonly limits: DeleteLimits;
   readonly verifyIntervalMs: number;
   readonly drainTimeoutMs: number;

@@ -1,3 +1,4 @@
+import { durationMs } from '../../model/duration.ts';
 import { quoteFound } from '../../model/problem.ts';
 import type { FieldProblem } from '../../model/validate.ts';
 
@@ -12,3 +13,20 @@ export function findingInWords(field: string, found: string, allowed: string): F
 }
 
 export const HOST_ADDRESS_RULE = 'the address of one host: not 0.0.0.0/8, multicast, reserved or link-local';
+
+export const WHOLE_SECONDS = 'whole seconds';
+
+/** What is wrong with a duration that the schema has accepted, if it lies out of a range. */
+export function within(
+  field: string,
+  text: string,
+  least: string,
+  most: string,
+  unit?: typeof WHOLE_SECONDS,
+): FieldProblem[] {
+  const ms = durationMs(text);
+  const whole = unit === undefined || ms % 1_000 === 0;
+  if (whole && ms >= durationMs(least) && ms <= durationMs(most)) return [];
+  const suffix = unit === undefined ? '' : `, in ${unit}`;
+  return [finding(field, text, `a duration from "${least}" to "${most}"${suffix}`)];
+}

@@ -2,6 +2,7 @@ import Type from 'typebox';
 import type { Static } from 'typebox';
 import { address, choice, closedObject, duration, integer, ipv4, nestedObject, port, secret } from '../fields.ts';
 import { DEFAULT_METRIC_LIMITS } from '../metric-limits.ts';
+import { KernelRecord } from './kernel.ts';
 import { MAX_WEIGHT } from './real.ts';
 import { ADMIN_STATES } from './service.ts';
 import { Silence } from './vip.ts';
@@ -136,6 +137,7 @@ export const AgentSettings = closedObject(
         'How services reach the kernel: IPVS over generic netlink or by the ipvsadm program; rules of nf_tables by the ' +
         'nft program, on hosts without IPVS; or not at all (dry run).',
     }),
+    kernel: KernelRecord,
     limits: Limits,
     verifyInterval: duration({ default: '60s', description: 'How often the kernel is read and compared.' }),
     drainTimeout: duration({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { desiredAgent } from '../../../src/agent/policy/desired-agent.ts';
 import type { DesiredAgent } from '../../../src/agent/policy/desired-state.ts';
+import { settingKeyOf, settingText } from '../../../src/ipvs/settings/settings.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { recordSet } from '../../fakes/records.ts';
 
@@ -31,6 +32,7 @@ describe('settings of an agent', () => {
       dataplane: 'ipvs',
       limits: { maxDeleteShare: 0.3, maxDeleteCount: 2, windowMs: 600_000 },
       verifyIntervalMs: 60_000,
+      kernel: [],
       drainTimeoutMs: 300_000,
       metrics: { reals: 20_000, traffic: 2_000 },
       overrides: {},
@@ -51,6 +53,7 @@ describe('settings of an agent', () => {
       sources: ['config/agents/_default', 'config/agents/lb1'],
       labels: { zone: 'a' },
       limits: { maxDeleteShare: 0.3, maxDeleteCount: 9, windowMs: 3_600_000 },
+      kernel: [],
       drainTimeoutMs: 300_000,
       bgp: { asn: 65_010, holdTimeMs: 9_000, gracefulRestartMs: 30_000, peers: { tor1: { holdTimeMs: 9_000 } } },
     });
@@ -109,5 +112,35 @@ describe('settings of an agent', () => {
   it('takes the edges of what is allowed', () => {
     const own = { ...bgp({ holdTime: '65535s', gracefulRestart: '4095s' }), drainTimeout: '0s' };
     expect(settings(own).problems).toEqual([]);
+  });
+
+  it('ask for kernel settings, of which the preset is a part and `restore` the end', () => {
+    const kernel = {
+      preset: 'recommended',
+      timeouts: { udp: '30s' },
+      sysctls: { expire_quiescent_template: 0, sync_threshold: '3 50' },
+      sync: { master: { interface: 'eth0', id: 7 } },
+    };
+    const { agent, problems } = settings({ kernel });
+    expect(problems).toEqual([]);
+    expect(agent.kernel.map((each) => `${settingKeyOf(each)} = ${settingText(each)}`)).toEqual([
+      'timeout udp = 30s',
+      'net.ipv4.vs.expire_nodest_conn = 1',
+      'net.ipv4.vs.expire_quiescent_template = 0',
+      'net.ipv4.vs.sync_threshold = 3 50',
+      'sync master = eth0, id 7, group 224.0.0.81, port 8848, ttl 1',
+    ]);
+    expect(settings({ kernel: { restore: true } }, { kernel }).agent.kernel).toEqual([]);
+  });
+
+  it.each([
+    [{ timeouts: { tcp: '1500ms' } }, 'kernel.timeouts.tcp'],
+    [{ timeouts: { tcp: '21d' } }, 'kernel.timeouts.tcp'],
+    [{ sync: { backup: { interface: 'eth0', group: '192.0.2.1' } } }, 'kernel.sync.backup.group'],
+    [{ sysctls: { sync_threshold: '50 3' } }, 'kernel.sysctls.sync_threshold'],
+    [{ sysctls: { conntrack: 2 } }, 'kernel.sysctls.conntrack'],
+    [{ sysctls: { expire_nodest: 1 } }, 'kernel.sysctls.expire_nodest'],
+  ])('refuse kernel settings that no kernel takes: %j', (kernel, field) => {
+    expect(settings({ kernel }).problems.map((problem) => problem.field)).toEqual([field]);
   });
 });

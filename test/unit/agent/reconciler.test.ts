@@ -3,10 +3,13 @@ import { newCounters } from '../../../src/agent/counters.ts';
 import type { Desired } from '../../../src/agent/policy/desired-state.ts';
 import type { SavedHealth } from '../../../src/agent/health-file.ts';
 import { emptyMemory } from '../../../src/agent/policy/health-memory.ts';
+import { HostAdvice } from '../../../src/agent/host-advice.ts';
 import { JournalFile } from '../../../src/agent/journal-file.ts';
 import { KernelDriver } from '../../../src/agent/kernel-driver.ts';
 import { Reconciler } from '../../../src/agent/reconciler.ts';
 import { RouteDriver } from '../../../src/agent/route-driver.ts';
+import { SettingsDriver } from '../../../src/agent/settings-driver.ts';
+import { SettingsFile } from '../../../src/agent/settings-file.ts';
 import { wantedChecks } from '../../../src/agent/policy/wanted-checks.ts';
 import type { VerdictState } from '../../../src/checks/port.ts';
 import { CodedError } from '../../../src/core/errors.ts';
@@ -48,9 +51,12 @@ class Bench {
     const { clock, log, counters, events, speaker, checks } = this;
     this.host = new HostKernel({ events, ...options });
     const journalFile = new JournalFile(tempDir(), { clock, log });
+    const settingsFile = new SettingsFile(tempDir(), { clock, log });
     this.reconciler = new Reconciler({
       accepted: () => this.accepted,
       kernel: new KernelDriver({ open: this.host.open, journalFile, counters, clock, log }),
+      settings: new SettingsDriver({ open: this.host.openSettings, file: settingsFile, counters, clock, log }),
+      advice: new HostAdvice({ sysctls: { read: () => null }, clock }),
       routes: new RouteDriver({ speaker, log }),
       checks,
       savedHealth: options.savedHealth ?? null,

@@ -5,6 +5,7 @@ import { TrafficLedger } from '../../../src/agent/traffic-ledger.ts';
 import type { KernelReport } from '../../../src/agent/kernel-driver.ts';
 import type { PassView } from '../../../src/agent/reconciler.ts';
 import { routesFor } from '../../../src/agent/policy/routes.ts';
+import type { SettingsReport } from '../../../src/agent/settings-driver.ts';
 import { statusView } from '../../../src/agent/status-view.ts';
 import type { StatusInput } from '../../../src/agent/status-view.ts';
 import type { ActualService, DataplaneState, ServiceKey } from '../../../src/ipvs/dataplane.ts';
@@ -53,6 +54,8 @@ const INTAKE: IntakeView = {
   failure: null,
 };
 
+const SETTINGS: SettingsReport = { wanted: [], actual: null, found: {}, drifts: new Map(), failures: [] };
+
 const REPORT: KernelReport = {
   adapter: 'ipvs',
   info: { version: '1.2.1', connectionTableSize: 4_096 },
@@ -93,6 +96,8 @@ function status(changes: Partial<StatusInput> = {}) {
     pass: pass(),
     passFailure: null,
     kernel: REPORT,
+    settings: SETTINGS,
+    advice: [],
     peers: [],
     routeFailures: [],
     counters: { ...newCounters(), operations: 17 },
