@@ -7,7 +7,7 @@ import { EtcdCluster } from '../lab/etcd.ts';
 import { eventually } from '../lab/eventually.ts';
 import { freePort } from '../lab/free-port.ts';
 import { session } from '../system/contract-store.ts';
-import { ROOT } from './etcd-fixture.ts';
+import { ROOT, connected, etcdSource } from './etcd-fixture.ts';
 
 // One name for the whole cluster, as an orchestrator gives it: its addresses come and go while we are connected.
 let cluster: EtcdCluster;
@@ -64,4 +64,13 @@ test('of several addresses of one name the one that is silent is left for the ne
   await connectedTo(source, '127.0.0.22');
   first.resume();
   await source.close({ keepEphemeral: false });
+});
+
+test('an IPv6 address in brackets is dialled as it stands', async () => {
+  const proxy = await ChaosProxy.start(cluster.member(0).endpoint.replace('http://', ''), { host: '::1', port });
+  const source = etcdSource([`http://[::1]:${port}`]);
+  await connected(source);
+  expect(source.state()).toMatchObject({ server: `[::1]:${port}` });
+  await source.close({ keepEphemeral: false });
+  await proxy.close();
 });

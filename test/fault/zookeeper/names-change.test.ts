@@ -13,12 +13,13 @@ import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
 let first: ChaosProxy;
 let port: number;
 let zone: readonly string[];
+let target: string;
 const cleanups = new Cleanups();
 
 beforeAll(async () => {
   const ensemble = cleanups.add(await ZookeeperEnsemble.start());
   port = await freePort('127.0.0.21');
-  const [target = ''] = ensemble.servers;
+  target = ensemble.member(0).address;
   first = cleanups.add(await ChaosProxy.start(target, { host: '127.0.0.21', port }));
   cleanups.add(await ChaosProxy.start(target, { host: '127.0.0.22', port }));
 });
@@ -72,4 +73,12 @@ test('while nothing can be resolved the addresses of before are tried', async ()
   await eventually('the cut is noticed', () => source.state().kind === 'connecting', { everyMs: 1 });
   expect(await connectedTo(source, '127.0.0.21')).toBe(session);
   await source.close({ keepEphemeral: false });
+});
+
+test('an IPv6 address in brackets is dialled as it stands', async () => {
+  const proxy = cleanups.add(await ChaosProxy.start(target, { host: '::1', port }));
+  const watched = cleanups.source([`[::1]:${port}`]);
+  expect(await watched.server()).toBe(`[::1]:${port}`);
+  expect(proxy.accepted).toBe(1);
+  await watched.source.close({ keepEphemeral: false });
 });
