@@ -16,6 +16,7 @@ export interface ZookeeperPlace {
   readonly kind: 'zookeeper';
   readonly servers: readonly string[];
   readonly root: string;
+  readonly sessionTimeoutMs: number;
 }
 
 export type ToCrew =
