@@ -8,7 +8,7 @@ import type { RawRecord } from '../model/record-set.ts';
 import type { Source, StoreSnapshot } from '../sources/source.ts';
 import { desiredState } from './policy/desired.ts';
 import type { Desired } from './policy/desired-state.ts';
-import { approvalsOf, guard, isEmpty } from './policy/guard.ts';
+import { approvalsOf, goneSettings, guard, isEmpty } from './policy/guard.ts';
 import type { Hold } from './policy/guard.ts';
 import type { GuardWindow } from './policy/guard-window.ts';
 import { idOf, losses } from './policy/losses.ts';
@@ -238,13 +238,13 @@ export class ConfigIntake {
   /** Whether losses may be judged now. If not, another look is arranged for when there may be no more of them. */
   #settled(candidate: Desired): boolean {
     const now = this.#deps.clock.monotonic();
-    const lost = this.#accepted === null ? [] : losses(this.#accepted, candidate);
+    const lost = this.#accepted === null ? [] : lossIds(this.#accepted, candidate);
     const before = this.#gathering;
     this.#gathering = null;
     if (lost.length === 0) return true;
-    const ids = new Set(lost.map(idOf));
+    const ids = new Set(lost);
     const since = before?.since ?? now;
-    const grewAt = before !== null && lost.every((loss) => before.ids.has(idOf(loss))) ? before.grewAt : now;
+    const grewAt = before !== null && lost.every((id) => before.ids.has(id)) ? before.grewAt : now;
     const judgeAt = Math.min(grewAt + GATHER_MS, since + GATHER_MAX_MS);
     if (now >= judgeAt) return true;
     this.#gathering = { since, grewAt, ids };
@@ -289,4 +289,9 @@ export class ConfigIntake {
   #notify(): void {
     for (const poke of this.#listeners) poke();
   }
+}
+
+/** What a recursive delete that has only begun may have taken already: services, reals, settings of this agent. */
+function lossIds(accepted: Desired, candidate: Desired): readonly string[] {
+  return [...losses(accepted, candidate).map(idOf), ...goneSettings(accepted, candidate)];
 }

@@ -59,8 +59,8 @@ export function approvalsOf(records: RecordSet): ReadonlyMap<string, string> {
  * Decides what of a new configuration takes effect. Adds, edits and drains always do. Losses do as long as, of what was
  * in force at any moment of the sliding window, no more is gone than the limits allow; beyond, all losses of the
  * revision are held: what would be lost stays as it was, until the revision is approved or the losses are taken back.
- * What comes back within the window gives its part of the limit back. A tree without root, without records or without the settings
- * that this agent had is held as a whole.
+ * What comes back within the window gives its part of the limit back. A tree without root, without records, without
+ * the settings that this agent had, or without those that it announces with, is held as a whole.
  *
  * While there is no root and nothing is in force, the caller waits and does not ask.
  */
@@ -70,15 +70,17 @@ export function guard(input: GuardInput): GuardOutcome {
   const { limits } = accepted.agent;
   const window = slid(withoutGoneApprovals(input, accepted), limits.windowMs, now);
   const lost = losses(accepted, candidate);
-  const whole = wholeReason(input, accepted);
+  const gone = goneSettings(accepted, candidate);
+  const whole = wholeReason(input, accepted, gone);
   const letThrough = (): GuardOutcome => ({
     accepted: candidate,
     hold: null,
     window: changed(window, accepted, candidate, lost, now),
   });
-  if (whole === null && lost.length === 0) return letThrough();
+  if (whole === null && lost.length === 0 && (gone.length === 0 || input.settled)) return letThrough();
   const kept = whole === null ? retain(accepted, candidate, lost) : accepted;
-  const inForce = { ...kept, revision: accepted.revision };
+  const agent = gone.length === 0 ? kept.agent : accepted.agent;
+  const inForce = { ...kept, agent, revision: accepted.revision };
   const keep = (hold: Hold | null): GuardOutcome => ({
     accepted: inForce,
     hold,
@@ -103,15 +105,25 @@ function withoutGoneApprovals({ window, approvals, now }: GuardInput, accepted: 
   return { ...known, usedApprovals: Object.fromEntries(used) };
 }
 
-function wholeReason({ candidate, rootExists, empty }: GuardInput, accepted: Desired): string | null {
+/** Records that this agent's settings were merged from and that are no longer there. */
+export function goneSettings(accepted: Desired, candidate: Desired): readonly string[] {
+  return accepted.agent.sources.filter((path) => !candidate.agent.sources.includes(path));
+}
+
+function wholeReason(
+  { candidate, rootExists, empty }: GuardInput,
+  accepted: Desired,
+  gone: readonly string[],
+): string | null {
   const hadSomething = Object.keys(accepted.services).length > 0 || accepted.agent.sources.length > 0;
   if (!hadSomething) return null;
   if (!rootExists) return 'the root of the store is gone';
   if (empty) return 'the store was emptied: not one record is left';
-  if (accepted.agent.sources.length > 0 && candidate.agent.sources.length === 0) {
-    return `the settings of this agent are gone (${accepted.agent.sources.join(', ')})`;
-  }
-  return null;
+  if (gone.length === 0) return null;
+  if (candidate.agent.sources.length === 0) return `the settings of this agent are gone (${gone.join(', ')})`;
+  // Every route of this agent would go with its sessions, while not one service is lost.
+  const silent = accepted.agent.bgp !== null && candidate.agent.bgp === null;
+  return silent ? `the settings that this agent announces with are gone (${gone.join(', ')})` : null;
 }
 
 function holdOf({ candidate, hold, now }: GuardInput, lost: readonly Loss[], why: string, usedUp: boolean): Hold {

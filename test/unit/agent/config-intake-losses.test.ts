@@ -51,6 +51,37 @@ describe('the way of losses', () => {
     expect(Object.keys(bench.intake.accepted()?.services['s0']?.reals ?? {})).toHaveLength(100);
   });
 
+  it('keeps the settings of the agent while a recursive delete may have begun, and holds the loss of its BGP', async () => {
+    const bench = new IntakeBench().fill();
+    const bgp = { asn: 65_010, routerId: '192.0.2.1' };
+    bench.store.put('config/agents/_default', { bgp, verifyInterval: '7s' });
+    await bench.start();
+    bench.store.remove('config/agents/_default');
+    await bench.pass(0);
+    expect(bench.intake.accepted()?.agent).toMatchObject({ bgp: { asn: 65_010 }, verifyIntervalMs: 7_000 });
+    await bench.pass(310);
+    expect(bench.intake.accepted()?.agent).toMatchObject({ bgp: { asn: 65_010 }, verifyIntervalMs: 7_000 });
+    expect(bench.intake.view().hold?.why).toBe(
+      'the settings that this agent announces with are gone (config/agents/_default)',
+    );
+    bench.store.put('config/agents/_default', { bgp });
+    await bench.pass(0);
+    expect(bench.intake.view().hold).toBeNull();
+    expect(bench.intake.accepted()?.agent.verifyIntervalMs).not.toBe(7_000);
+  });
+
+  it('lets one of two records of settings go once the store is quiet', async () => {
+    const bench = new IntakeBench().fill();
+    bench.store.put('config/agents/_default', { verifyInterval: '7s' });
+    await bench.start();
+    bench.store.remove('config/agents/_default');
+    await bench.pass(299);
+    expect(bench.intake.accepted()?.agent.verifyIntervalMs).toBe(7_000);
+    await bench.pass(2);
+    expect(bench.intake.accepted()?.agent.verifyIntervalMs).not.toBe(7_000);
+    expect(bench.held).toBeNull();
+  });
+
   it('waits no longer than 30 s for losses that never end', async () => {
     const reals = Array.from({ length: 110 }, (_, n) => `config/services/s0/reals/r${n}`);
     const bench = new IntakeBench().fill();
