@@ -106,6 +106,7 @@ async function measureHealth(servers: Servers, crews: Crews, report: Reporter): 
   report.note(`${servers.name}: ${all.records} health records, ${Math.round(all.bytes / 1e6)} MB`);
   figure('size of a health record with 100 reals', kilobytes, 'kB', null);
   figure(`${all.records} health records published for the first time`, all.ms, 'ms', null);
+  figure('tries that failed meanwhile, because connections broke', all.breaks, 'tries', null);
   figure("the servers' processor time for a record", ((cpu(servers) - beforeAll) / all.records) * 1_000, 'ms', null);
   const flaps: number[] = [];
   const before = cpu(servers);

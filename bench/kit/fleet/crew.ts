@@ -15,6 +15,9 @@ import { epochMs } from './messages.ts';
  * and is not done here, or this machine would measure two hundred directors.
  */
 
+const RETRY_MS = 1_000;
+const MAX_BREAKS = 60;
+
 class SimulatedAgent {
   readonly name: string;
   readonly #source: Source;
@@ -45,10 +48,14 @@ class SimulatedAgent {
     });
   }
 
-  async publish(records: ReadonlyMap<string, Uint8Array>): Promise<void> {
-    const report = await this.#source.publish(records);
-    if (!report.ok) throw report.error;
-    if (report.value.refused.size > 0) throw new Error(`${report.value.refused.size} records were refused`);
+  /** As the publisher does it: again after a second where the connection broke. @returns how often it did */
+  async publish(records: ReadonlyMap<string, Uint8Array>): Promise<number> {
+    for (let breaks = 0; ; breaks++) {
+      const report = await this.#source.publish(records);
+      if (report.ok && report.value.refused.size === 0) return breaks;
+      if (breaks === MAX_BREAKS) throw report.ok ? new Error('records were refused') : report.error;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
   }
 
   close(): Promise<void> {
@@ -104,8 +111,8 @@ async function publish(round: number, changed: number): Promise<void> {
     for (const [index, value] of [...records.values()].entries()) if (index < changed) bytes += value.length;
     return agent.publish(records);
   });
-  await Promise.all(work);
-  say({ kind: 'published', at: epochMs(), records: agents.length * changed, bytes });
+  const breaks = (await Promise.all(work)).reduce((sum, each) => sum + each, 0);
+  say({ kind: 'published', at: epochMs(), records: agents.length * changed, bytes, breaks });
 }
 
 async function obey(message: ToCrew): Promise<void> {

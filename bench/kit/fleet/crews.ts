@@ -63,7 +63,7 @@ export class Crews {
   async publish(
     round: number,
     changed: number,
-  ): Promise<{ readonly ms: number; readonly records: number; readonly bytes: number }> {
+  ): Promise<{ readonly ms: number; readonly records: number; readonly bytes: number; readonly breaks: number }> {
     const published = this.#all('published');
     const start = epochMs();
     this.#tellAll({ kind: 'publish', round, changed });
@@ -72,6 +72,7 @@ export class Crews {
       ms: Math.max(...reports.map(({ at }) => at)) - start,
       records: reports.reduce((sum, { records }) => sum + records, 0),
       bytes: reports.reduce((sum, { bytes }) => sum + bytes, 0),
+      breaks: reports.reduce((sum, { breaks }) => sum + breaks, 0),
     };
   }
 

@@ -32,7 +32,13 @@ export type FromCrew =
   | { readonly kind: 'ready'; readonly at: number; readonly cpuMs: number }
   | { readonly kind: 'expecting' }
   | { readonly kind: 'seen'; readonly first: number; readonly last: number }
-  | { readonly kind: 'published'; readonly at: number; readonly records: number; readonly bytes: number }
+  | {
+      readonly kind: 'published';
+      readonly at: number;
+      readonly records: number;
+      readonly bytes: number;
+      readonly breaks: number;
+    }
   | { readonly kind: 'failed'; readonly why: string };
 
 export function epochMs(): number {

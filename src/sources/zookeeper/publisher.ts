@@ -35,8 +35,12 @@ export interface PublisherDeps {
 
 type Outcome = Result<PublishReport, CodedError>;
 
-/** Paths in one multi: a replaced leftover takes two operations, so at most 200 of those. */
-const BATCH = { maxPaths: 100, maxBytes: 512 * 1024 };
+/**
+ * Paths in one multi: a replaced leftover takes two operations, so at most 200 of those. One multi is under way at a
+ * time, and small enough that those of a whole fleet, which comes back at once after a break, do not stand in line for
+ * longer than a session lasts.
+ */
+const BATCH = { maxPaths: 100, maxBytes: 128 * 1024 };
 /** How often the server may contradict what we believe about one batch before we leave it to the next call. */
 const MAX_ATTEMPTS = 8;
 /** Sessions of the past that may still hold nodes: those of one session time would do. */
