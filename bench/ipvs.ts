@@ -16,6 +16,7 @@ import { type Bench, exactly, ratioAtMost, type Reporter } from './kit/report.ts
 
 const REPOSITORY = resolve(import.meta.dirname, '..');
 const PEER = 'ipvsadm --restore';
+const PARTS = ['ipvsadm', 'keepalived'] as const;
 
 export const bench: Bench = {
   about: 'IPVS: 10,000 reals, a start with nothing to do, and one edit, against ipvsadm',
@@ -23,6 +24,7 @@ export const bench: Bench = {
     const measured = await measure(report);
     const ipvsadm = median(measured.ipvsadmMs);
     report.note(`ipvsadm --restore: ${spread(measured.ipvsadmMs)} ms; apply: ${spread(measured.applyMs)} ms`);
+    report.note(JSON.stringify(measured));
     report.figure({
       figure: 'ipvs: 10,000 reals on an empty kernel, apply to last ACK',
       value: median(measured.applyMs),
@@ -96,7 +98,7 @@ async function measure(report: Reporter): Promise<Measured> {
     const command = [process.execPath, join(folder, 'bench/kit/ipvs/inside.js')];
     if (hostHasIpvs()) {
       report.note("on this machine's own kernel");
-      const parts = await requireParts(['ipvsadm']);
+      const parts = await requireParts(PARTS);
       const [file = '', ...args] = command;
       const run = spawnSync(file, args, { env: parts.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
       if (run.status !== 0) throw new Error(`the measurement ended with status ${run.status ?? 'none'}`);
@@ -105,6 +107,7 @@ async function measure(report: Reporter): Promise<Measured> {
     report.note('no IPVS in this kernel: in a machine in software, whose clock counts instructions (some minutes)');
     const end = await runInGuest({
       command,
+      parts: PARTS,
       modules: ['ip_vs', ...SCHEDULERS.map((name) => `ip_vs_${name}`)],
       memoryMb: 2_048,
       timeoutSeconds: 1_200,

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { eventually } from '../../test/lab/eventually.ts';
 import { labCache, requireParts } from '../../test/lab/parts.ts';
-import type { Parts } from '../../test/lab/parts.ts';
+import type { PartName, Parts } from '../../test/lab/parts.ts';
 
 /*
  * A machine in software whose clock counts instructions: QEMU without acceleration, one CPU, `-icount`. Two runs in it
@@ -25,6 +25,8 @@ import type { Parts } from '../../test/lab/parts.ts';
 export interface GuestRun {
   /** Runs as root; PATH finds the parts. What it writes to standard output comes back. */
   readonly command: readonly string[];
+  /** What the command needs beside `ip`. */
+  readonly parts: readonly PartName[];
   /** Kernel modules to load beforehand, with what they need. */
   readonly modules: readonly string[];
   readonly memoryMb: number;
@@ -43,7 +45,7 @@ const CLOCK = 'shift=1,sleep=off';
 const BOOT_MODULES = ['virtio_pci', 'virtiofs'];
 
 export async function runInGuest(run: GuestRun): Promise<GuestEnd> {
-  const parts = await requireParts(['qemu', 'cloud-kernel', 'busybox', 'kmod', 'iproute2', 'ipvsadm']);
+  const parts = await requireParts(['qemu', 'cloud-kernel', 'busybox', 'kmod', 'iproute2', ...run.parts]);
   mkdirSync(join(labCache(), 'runs'), { recursive: true });
   const folder = mkdtempSync(join(labCache(), 'runs', 'qemu-'));
   const children: ChildProcess[] = [];

@@ -12,6 +12,7 @@ import { approvalsOf, goneSettings, guard, isEmpty } from './policy/guard.ts';
 import type { Hold } from './policy/guard.ts';
 import type { GuardWindow } from './policy/guard-window.ts';
 import { idOf, losses } from './policy/losses.ts';
+import { shareStructure } from './policy/shared-structure.ts';
 import type { LastKnownGood, LastKnownGoodFile } from './last-known-good.ts';
 
 export type Origin = 'none' | 'store' | 'last-known-good';
@@ -222,11 +223,12 @@ export class ConfigIntake {
       now: this.#steadyNow(),
     });
     this.#reportHold(verdict.hold);
-    const changed = !this.#inForce || JSON.stringify(verdict.accepted) !== JSON.stringify(this.#accepted);
-    if (changed) this.#deps.log.info({ revision: verdict.accepted.revision, ...seen }, 'configuration accepted');
+    const accepted = shareStructure(this.#accepted, verdict.accepted);
+    const changed = !this.#inForce || accepted !== this.#accepted;
+    if (changed) this.#deps.log.info({ revision: accepted.revision, ...seen }, 'configuration accepted');
     this.#waiting?.();
     this.#inForce = true;
-    this.#accepted = verdict.accepted;
+    this.#accepted = accepted;
     this.#window = verdict.window;
     this.#good = decoded.good;
     const acceptedAt = changed ? clock.now() : this.#view.acceptedAt;

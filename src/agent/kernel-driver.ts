@@ -28,6 +28,7 @@ import type { Journal, LeavingEntry } from './policy/journal.ts';
 import { applyAddressOps, applyToState, withActivity } from './policy/kernel-state.ts';
 import { planAddresses } from './policy/plan-addresses.ts';
 import { plan } from './policy/plan.ts';
+import type { Settled } from './policy/plan.ts';
 import { watched } from './policy/watched.ts';
 import type { Watched } from './policy/watched.ts';
 
@@ -104,6 +105,7 @@ export class KernelDriver {
   readonly #turns = new Turns();
   readonly #markDriver: MarkDriver;
   #previous: Effective | null = null;
+  #settled: Settled = new Map();
   #nextChangeMs: number | null = null;
   #report: KernelReport;
 
@@ -303,6 +305,7 @@ export class KernelDriver {
       activityAt: this.#activityAt ?? now,
       journal: this.#journal,
       previous: this.#previous,
+      settled: this.#settled,
       drainTimeoutMs,
       now,
     });
@@ -313,6 +316,7 @@ export class KernelDriver {
       serviceOps: services.ops,
     });
     this.#previous = effective;
+    this.#settled = services.settled;
     this.#nextChangeMs = services.nextChangeMs;
     return {
       journal: addresses.journal,

@@ -18,12 +18,13 @@ import { emptyMemory } from './policy/health-memory.ts';
 import type { HealthMemory } from './policy/health-memory.ts';
 import type { HostAdvice } from './host-advice.ts';
 import type { KernelDriver } from './kernel-driver.ts';
-import { prepare } from './policy/prepared.ts';
+import { hasSameChecks, prepare } from './policy/prepared.ts';
 import type { Prepared } from './policy/prepared.ts';
 import type { RouteDriver } from './route-driver.ts';
 import type { SettingsDriver } from './settings-driver.ts';
 import { routesFor } from './policy/routes.ts';
 import type { VipAdvertisement } from './policy/routes.ts';
+import type { StandingDecisions } from './policy/standing-decisions.ts';
 import { wantedChecks } from './policy/wanted-checks.ts';
 
 /** What the last pass decided and did; facts for the status page and the publisher. */
@@ -84,6 +85,7 @@ export class Reconciler {
   #memory: HealthMemory;
   #restored: ReadonlyMap<string, Verdict> | undefined;
   #prepared: Prepared | null = null;
+  #decisions: StandingDecisions | null = null;
   #view: PassView | null = null;
   #wake: Cancel | null = null;
   #stopped = false;
@@ -198,9 +200,11 @@ export class Reconciler {
     await this.#deps.kernel.use(desired.agent.dataplane);
     this.#deps.routes.configure(bgpSettings(desired.agent.bgp, this.#deps.bgp));
     if (this.#prepared?.desired === desired) return this.#prepared;
-    const prepared = prepare(desired);
+    const before = this.#prepared;
+    const prepared = prepare(desired, before);
     this.#prepared = prepared;
-    this.#deps.checks.setWanted(wantedChecks(desired), this.#restored);
+    if (before !== null && hasSameChecks(before, prepared)) return prepared;
+    this.#deps.checks.setWanted(wantedChecks(prepared), this.#restored);
     this.#restored = undefined;
     return prepared;
   }
@@ -214,7 +218,9 @@ export class Reconciler {
       actual: kernel.picture()?.services ?? null,
       now: clock.now(),
       monotonic: clock.monotonic(),
+      ...(this.#decisions === null ? {} : { last: this.#decisions }),
     });
+    this.#decisions = decided.decisions;
     this.#memory = decided.memory;
     return decided.effective;
   }

@@ -57,11 +57,12 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
       decoder: new RecordDecoder(checkCatalog),
       checks: createCheckRunner({ clock, random, log: log.child({ part: 'checks' }), workers: bootstrap.checkWorkers }),
       speaker: createSpeaker({ clock, random, log: log.child({ part: 'bgp' }) }),
-      openKernel: async (kind) => ({
-        dataplane: await createDataplane(kind, kernelDeps),
-        addresses: await createInterfaceAddresses(kind, kernelDeps),
-        marks: createPacketMarks(kind, kernelDeps),
-      }),
+      openKernel: (kind) =>
+        Promise.resolve({
+          dataplane: createDataplane(kind, kernelDeps),
+          addresses: createInterfaceAddresses(kind, kernelDeps),
+          marks: createPacketMarks(kind, kernelDeps),
+        }),
       openSettings: (kind) => createSettings(kind, kernelDeps),
       sysctls: new SysctlFiles(),
       routerId: automaticRouterId(),

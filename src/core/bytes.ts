@@ -20,10 +20,11 @@ export class ByteReader {
   #at: number;
   readonly #end: number;
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  /** @param view over all of `bytes`, where there is one already: it costs more than everything else here */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length, view = viewOf(bytes)) {
     if (start < 0 || end > bytes.length || start > end) throw new DecodeError(`bad fence ${start}..${end}`, start);
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = view;
     this.#at = start;
     this.#end = end;
   }
@@ -82,6 +83,12 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + length);
   }
 
+  /** A copy of what remains; nothing is consumed. */
+  rest(): Uint8Array {
+    // Not slice(), which copies nothing where the bytes are a Buffer.
+    return new Uint8Array(this.#bytes.subarray(this.#at, this.#end));
+  }
+
   utf8(length: number): string {
     return new TextDecoder('utf-8').decode(this.bytes(length));
   }
@@ -89,7 +96,21 @@ export class ByteReader {
   /** A reader over the next `length` bytes only; this one continues behind them. */
   fenced(length: number): ByteReader {
     const at = this.#take(length);
-    return new ByteReader(this.#bytes, at, at + length);
+    return new ByteReader(this.#bytes, at, at + length, this.#view);
+  }
+
+  /** Whether the same bytes remain in both. Nothing is consumed. */
+  sameAs(other: ByteReader): boolean {
+    const length = this.remaining;
+    if (other.remaining !== length) return false;
+    let at = 0;
+    for (; at + 4 <= length; at += 4) {
+      if (this.#view.getUint32(this.#at + at) !== other.#view.getUint32(other.#at + at)) return false;
+    }
+    for (; at < length; at++) {
+      if (this.#view.getUint8(this.#at + at) !== other.#view.getUint8(other.#at + at)) return false;
+    }
+    return true;
   }
 
   skip(length: number): void {
@@ -109,6 +130,10 @@ export class ByteReader {
     this.#at += length;
     return at;
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Grows as it is written. `reserve…` and `patch…` serve lengths that are known only afterwards. */
@@ -216,6 +241,17 @@ export class ByteWriter {
   /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
+  }
+
+  /** What was written, not copied: valid until the next write. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
+  /** Starts anew in the same memory. */
+  clear(): this {
+    this.#at = 0;
+    return this;
   }
 
   #checkWritten(offset: number, length: number): void {

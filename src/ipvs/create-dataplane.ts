@@ -17,13 +17,12 @@ import { nftCommand } from './nftables/nft-command.ts';
 import { NftablesDataplane } from './nftables/nftables-dataplane.ts';
 import { noPacketMarks } from './packet-marks.ts';
 import type { PacketMarks } from './packet-marks.ts';
-import { chooseTransport } from './netlink/choose-transport.ts';
-import type { Transports } from './netlink/choose-transport.ts';
 import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink/constants.ts';
 import { MemorySettings } from './settings/memory-settings.ts';
 import { NetlinkSettings } from './settings/netlink-settings.ts';
 import type { IpvsSettings } from './settings/settings.ts';
 import { SysctlFiles } from './settings/sysctl-files.ts';
+import { socketTransport } from './netlink/socket-transport.ts';
 
 export type DataplaneKind = 'ipvs' | 'ipvsadm' | 'nftables' | 'memory';
 
@@ -33,33 +32,31 @@ export interface DataplaneDeps {
 }
 
 /** Nothing is asked of the kernel before the first read, so this cannot fail; a read tells whether IPVS is there. */
-export async function createDataplane(kind: DataplaneKind, deps: DataplaneDeps): Promise<Dataplane> {
+export function createDataplane(kind: DataplaneKind, deps: DataplaneDeps): Dataplane {
+  const { clock, log } = deps;
   switch (kind) {
     case 'ipvs': {
-      const transports = await chooseTransport(deps);
-      const open = transports.open(NETLINK_GENERIC);
-      return forgetting(new KernelDataplane({ ...deps, open, loadModule: modprobe(deps.log) }), transports, deps);
+      const open = socketTransport(NETLINK_GENERIC, clock);
+      const inner = new KernelDataplane({ ...deps, open, loadModule: modprobe(log) });
+      return new ForgettingDataplane({ inner, conntrack: openConntrack(clock), log });
     }
-    case 'ipvsadm':
-      return forgetting(new IpvsadmDataplane({ run: ipvsadmCommand(deps.clock) }), await chooseTransport(deps), deps);
-    case 'nftables':
-      return createNftables(deps);
+    case 'ipvsadm': {
+      const inner = new IpvsadmDataplane({ run: ipvsadmCommand(clock) });
+      return new ForgettingDataplane({ inner, conntrack: openConntrack(clock), log });
+    }
+    case 'nftables': {
+      // Rules count connections as they begin; how many go on, and which are to be forgotten, is its business.
+      const conntrack = openConntrack(clock);
+      const inner = new NftablesDataplane({ run: nftCommand(clock), conntrack, readSetting, log });
+      return new ForgettingDataplane({ inner, conntrack, log });
+    }
     case 'memory':
       return new MemoryDataplane();
   }
 }
 
-/** Rules count connections as they begin; how many go on, and which are to be forgotten, is connection tracking's. */
-async function createNftables(deps: DataplaneDeps): Promise<Dataplane> {
-  const transports = await chooseTransport(deps);
-  const conntrack = new NetlinkConntrack({ open: transports.open(NETLINK_NETFILTER), clock: deps.clock });
-  const inner = new NftablesDataplane({ run: nftCommand(deps.clock), conntrack, readSetting, log: deps.log });
-  return new ForgettingDataplane({ inner, conntrack, log: deps.log });
-}
-
-function forgetting(inner: Dataplane, transports: Transports, { clock, log }: DataplaneDeps): Dataplane {
-  const conntrack = new NetlinkConntrack({ open: transports.open(NETLINK_NETFILTER), clock });
-  return new ForgettingDataplane({ inner, conntrack, log });
+function openConntrack(clock: Clock): NetlinkConntrack {
+  return new NetlinkConntrack({ open: socketTransport(NETLINK_NETFILTER, clock), clock });
 }
 
 async function readSetting(name: string): Promise<string | null> {
@@ -72,24 +69,23 @@ export function createPacketMarks(kind: DataplaneKind, { clock }: DataplaneDeps)
 }
 
 /** The VIP addresses that go with a dataplane: a dry run leaves the host's interfaces alone as well. */
-export async function createInterfaceAddresses(kind: DataplaneKind, deps: DataplaneDeps): Promise<InterfaceAddresses> {
+export function createInterfaceAddresses(kind: DataplaneKind, deps: DataplaneDeps): InterfaceAddresses {
   if (kind === 'memory') return new MemoryInterfaceAddresses();
-  const transports = await chooseTransport(deps);
-  return new NetlinkInterfaceAddresses({ ...deps, open: transports.open(NETLINK_ROUTE) });
+  return new NetlinkInterfaceAddresses({ ...deps, open: socketTransport(NETLINK_ROUTE, deps.clock) });
 }
 
 /** The settings of IPVS that go with a dataplane; null = it has none, as it is not IPVS. */
-export async function createSettings(kind: DataplaneKind, deps: DataplaneDeps): Promise<IpvsSettings | null> {
+export function createSettings(kind: DataplaneKind, deps: DataplaneDeps): Promise<IpvsSettings | null> {
   switch (kind) {
     case 'ipvs': {
-      const transports = await chooseTransport(deps);
-      return new NetlinkSettings({ ...deps, open: transports.open(NETLINK_GENERIC), sysctls: new SysctlFiles() });
+      const open = socketTransport(NETLINK_GENERIC, deps.clock);
+      return Promise.resolve(new NetlinkSettings({ ...deps, open, sysctls: new SysctlFiles() }));
     }
     case 'ipvsadm':
-      return new IpvsadmSettings({ run: ipvsadmCommand(deps.clock), sysctls: new SysctlFiles() });
+      return Promise.resolve(new IpvsadmSettings({ run: ipvsadmCommand(deps.clock), sysctls: new SysctlFiles() }));
     case 'nftables':
-      return null;
+      return Promise.resolve(null);
     case 'memory':
-      return new MemorySettings();
+      return Promise.resolve(new MemorySettings());
   }
 }

@@ -3,20 +3,7 @@ import type { Clock, Log } from '../core/ports.ts';
 import { err, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { IPVS_FAMILY } from './attributes.ts';
-import { destinationKeyOf, serviceKeyOf } from './dataplane.ts';
-import type {
-  ActualDestination,
-  ActualService,
-  ApplyReport,
-  Dataplane,
-  DataplaneInfo,
-  DataplaneOp,
-  DataplaneState,
-  DestinationKey,
-  ServiceKey,
-  ServiceMatch,
-} from './dataplane.ts';
-import { describeMatch } from './describe.ts';
+import type { ApplyReport, Dataplane, DataplaneInfo, DataplaneOp, DataplaneState, ServiceMatch } from './dataplane.ts';
 import { errnoOf } from './kernel-refusal.ts';
 import type { ModuleLoader } from './kernel-modules.ts';
 import { NetlinkClient } from './netlink/client.ts';
@@ -24,10 +11,10 @@ import type { ClientCounters, ClientLimits } from './netlink/client.ts';
 import { errnoName } from './netlink/errno.ts';
 import { resolveFamily } from './netlink/family.ts';
 import type { OpenTransport } from './netlink/transport.ts';
-import { readDestination, readInfo, readService } from './replies.ts';
-import type { DumpedService } from './replies.ts';
+import { readInfo } from './replies.ts';
 import { ReportBuilder } from './report.ts';
 import { IpvsRequests } from './requests.ts';
+import { TableReader } from './table-reader.ts';
 
 export interface KernelDataplaneDeps {
   readonly open: OpenTransport;
@@ -42,7 +29,7 @@ export interface KernelDataplaneDeps {
 export class KernelDataplane implements Dataplane {
   readonly name = 'ipvs';
   readonly #client: NetlinkClient;
-  readonly #log: Log;
+  readonly #reader: TableReader;
   readonly #loadModule: ModuleLoader;
   /** Null until the family is resolved. */
   #requests: IpvsRequests | null = null;
@@ -50,7 +37,7 @@ export class KernelDataplane implements Dataplane {
 
   constructor(deps: KernelDataplaneDeps) {
     this.#client = new NetlinkClient(deps);
-    this.#log = deps.log;
+    this.#reader = new TableReader(this.#client, deps.log);
     this.#loadModule = deps.loadModule;
   }
 
@@ -69,17 +56,7 @@ export class KernelDataplane implements Dataplane {
 
   async readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>> {
     const requests = await this.#resolved();
-    if (!requests.ok) return requests;
-    const state = new Map<ServiceKey, ActualService>();
-    for (const match of matches) {
-      const dumped = await this.#client.get(requests.value.service(match), ({ payload }) => readService(payload));
-      if (!dumped.ok && errnoOf(dumped.error) !== 'ESRCH') return dumped;
-      if (!dumped.ok || dumped.value === null) continue;
-      const actual = await this.#readDestinations(dumped.value, requests.value);
-      if (!actual.ok) return actual;
-      state.set(serviceKeyOf(match), actual.value);
-    }
-    return ok(state);
+    return requests.ok ? this.#reader.readServices(matches, requests.value) : requests;
   }
 
   async info(): Promise<Result<DataplaneInfo, CodedError>> {
@@ -89,12 +66,22 @@ export class KernelDataplane implements Dataplane {
     return info.ok ? ok(info.value ?? { version: null, connectionTableSize: null }) : info;
   }
 
+  /** A batch is made when its turn has come: a plan of 10,000 operations must not hold up the event loop. */
   async apply(ops: readonly DataplaneOp[]): Promise<ApplyReport<DataplaneOp>> {
     const report = new ReportBuilder();
+    const size = this.#client.batchMessages;
+    for (let at = 0; at < ops.length; at += size) {
+      const lost = await this.#applyBatch(ops.slice(at, at + size), report);
+      if (lost !== null) return report.finish(lost);
+    }
+    return report.finish();
+  }
+
+  async #applyBatch(ops: readonly DataplaneOp[], report: ReportBuilder): Promise<CodedError | null> {
     const sendable = report.screened(ops);
-    if (sendable.length === 0) return report.finish();
+    if (sendable.length === 0) return null;
     const requests = await this.#resolved();
-    if (!requests.ok) return report.finish(requests.error);
+    if (!requests.ok) return requests.error;
     const { answers, lost } = await this.#client.request(sendable.map((op) => requests.value.carryOut(op)));
     for (const [index, op] of sendable.entries()) {
       const answer = answers[index];
@@ -102,7 +89,7 @@ export class KernelDataplane implements Dataplane {
       if (answer.errno === 0) report.applied(op);
       else report.refused(op, errnoName(answer.errno), answer.text);
     }
-    return report.finish(lost);
+    return lost;
   }
 
   close(): Promise<void> {
@@ -111,37 +98,7 @@ export class KernelDataplane implements Dataplane {
 
   async #readAll(): Promise<Result<DataplaneState, CodedError>> {
     const requests = await this.#resolved();
-    if (!requests.ok) return requests;
-    const services = await this.#client.dump(requests.value.services(), ({ payload }) => readService(payload));
-    if (!services.ok) return services;
-    const state = new Map<ServiceKey, ActualService>();
-    for (const dumped of this.#known(services.value, 'services of a kind that vipkeeper does not know')) {
-      const actual = await this.#readDestinations(dumped, requests.value);
-      if (!actual.ok) return actual;
-      state.set(serviceKeyOf(dumped.service.match), actual.value);
-    }
-    return ok(state);
-  }
-
-  /** One dump: the kernel takes the next on this socket only once this one is read to its end. */
-  async #readDestinations(dumped: DumpedService, requests: IpvsRequests): Promise<Result<ActualService, CodedError>> {
-    const { match } = dumped.service;
-    const found = await this.#client.dump(requests.destinationsOf(match), ({ payload }) =>
-      readDestination(payload, match.family),
-    );
-    if (!found.ok) return found;
-    const destinations = new Map<DestinationKey, ActualDestination>();
-    for (const actual of this.#known(found.value, `reals of ${describeMatch(match)} of a kind that is not known`)) {
-      destinations.set(destinationKeyOf(actual.destination), actual);
-    }
-    return ok({ ...dumped, destinations });
-  }
-
-  #known<T>(entries: readonly (T | null)[], what: string): T[] {
-    const known = entries.filter((entry) => entry !== null);
-    const skipped = entries.length - known.length;
-    if (skipped > 0) this.#log.warn({ skipped }, `the kernel holds ${what}; they are left alone`);
-    return known;
+    return requests.ok ? this.#reader.read(requests.value) : requests;
   }
 
   async #resolved(): Promise<Result<IpvsRequests, CodedError>> {

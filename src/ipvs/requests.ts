@@ -18,6 +18,8 @@ import type { NetlinkRequest } from './netlink/message.ts';
  * scheduler, flags, timeout and netmask as well (ip_vs_genl_parse_service).
  */
 
+/** sizeof(union nf_inet_addr) */
+const UNION_BYTES = 16;
 const COMMANDS = {
   addService: wire.IPVS_CMD.newService,
   editService: wire.IPVS_CMD.setService,
@@ -135,32 +137,35 @@ function wholeService(service: KernelService): ServiceAttributes {
 }
 
 function destinationIdentity({ address, port }: Pick<KernelDestination, 'address' | 'port'>): DestinationAttributes {
-  return { family: wire.FAMILIES[familyOf(address)], address: unionAddress(address), port };
+  return { address: unionAddress(address), port, family: wire.FAMILIES[familyOf(address)] };
 }
 
+/** Written out rather than put together from parts: a plan is mostly made of these. */
 function wholeDestination(destination: KernelDestination): DestinationAttributes {
-  const { forwarding } = destination;
+  const { address, port, forwarding, weight, upperThreshold, lowerThreshold } = destination;
+  const method = wire.METHODS[forwarding.method];
+  const family = wire.FAMILIES[familyOf(address)];
+  const bytes = unionAddress(address);
+  if (forwarding.method !== 'tunnel') {
+    return { address: bytes, port, forwarding: method, weight, upperThreshold, lowerThreshold, family };
+  }
   return {
-    ...destinationIdentity(destination),
-    forwarding: wire.METHODS[forwarding.method],
-    weight: destination.weight,
-    upperThreshold: destination.upperThreshold,
-    lowerThreshold: destination.lowerThreshold,
-    ...(forwarding.method === 'tunnel'
-      ? {
-          tunnelType: wire.TUNNEL_TYPES[forwarding.type],
-          tunnelPort: forwarding.port,
-          tunnelFlags: wire.TUNNEL_CHECKSUMS[forwarding.checksum],
-        }
-      : {}),
+    address: bytes,
+    port,
+    forwarding: method,
+    weight,
+    upperThreshold,
+    lowerThreshold,
+    family,
+    tunnelType: wire.TUNNEL_TYPES[forwarding.type],
+    tunnelPort: forwarding.port,
+    tunnelFlags: wire.TUNNEL_CHECKSUMS[forwarding.checksum],
   };
 }
 
 /** union nf_inet_addr: 16 bytes for either family. */
 function unionAddress(address: IpAddress): Uint8Array {
-  const bytes = new Uint8Array(16);
-  bytes.set(addressBytes(address));
-  return bytes;
+  return addressBytes(address, UNION_BYTES);
 }
 
 function netmaskBytes(family: Family, prefixLength: number): Uint8Array {

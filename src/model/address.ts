@@ -61,18 +61,18 @@ export function isInNetwork(member: IpAddress, prefixLength: number, address: Ip
   });
 }
 
-/** 4 or 16 bytes in network order. */
-export function addressBytes(address: IpAddress): Uint8Array {
+/** 4 or 16 bytes in network order; at least `length` of them, with zeros behind. */
+export function addressBytes(address: IpAddress, length = 0): Uint8Array {
   if (address.includes(':')) return Uint8Array.from(ipaddr.parse(address).toByteArray());
-  return quadBytes(address);
+  return quadBytes(address, Math.max(4, length));
 }
 
 const DOT = 46;
 const ZERO = 48;
 
 /** Plans of 10,000 reals come through here, and a dotted quad in canonical form needs no parser. */
-function quadBytes(quad: string): Uint8Array {
-  const bytes = new Uint8Array(4);
+function quadBytes(quad: string, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   let at = 0;
   let value = 0;
   for (let index = 0; index < quad.length; index++) {

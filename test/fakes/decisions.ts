@@ -15,7 +15,7 @@ export function verdictsBy(
   since = 0,
 ): ReadonlyMap<string, Verdict> {
   const verdicts = new Map<string, Verdict>();
-  for (const { key, target } of wantedChecks(desired)) {
+  for (const { key, target } of wantedChecks(prepare(desired))) {
     const state = states[target.address];
     if (state === undefined) continue;
     verdicts.set(key, { state, since, cause: `it is ${state}`, latencyMs: 1, at: since });

@@ -1,7 +1,7 @@
 import { ByteWriter } from '../../src/core/bytes.ts';
 import { CodedError } from '../../src/core/errors.ts';
 import { ok } from '../../src/core/result.ts';
-import { NLMSG_DONE, NLMSG_ERROR } from '../../src/ipvs/netlink/constants.ts';
+import { NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR } from '../../src/ipvs/netlink/constants.ts';
 import { readMessages } from '../../src/ipvs/netlink/message.ts';
 import type { OpenTransport, TransportEvents } from '../../src/ipvs/netlink/transport.ts';
 
@@ -29,7 +29,7 @@ export class FakeSocket {
     setImmediate(() => {
       for (const datagram of datagrams) {
         if (this.closed) return;
-        const buffer = Uint8Array.from(datagram);
+        const buffer = Buffer.from(datagram);
         this.#events.onDatagram(buffer);
         buffer.fill(0xee);
       }
@@ -84,6 +84,17 @@ export function netlinkMessage(type: number, flags: number, sequence: number, pa
     .u32le(0)
     .bytes(payload);
   return writer.finish();
+}
+
+/** What the kernel says to a batch: every refusal, and what it was asked to acknowledge. */
+export function answersTo(
+  messages: readonly SeenMessage[],
+  errnoOf: (message: SeenMessage) => number = () => 0,
+): Uint8Array[] {
+  return messages.flatMap((message) => {
+    const errno = errnoOf(message);
+    return errno === 0 && (message.flags & NLM_F_ACK) === 0 ? [] : [acknowledgement(message, errno)];
+  });
 }
 
 /** NLMSG_ERROR, capped, for one request. */

@@ -28,11 +28,12 @@ async function ipvsadm(args: string): Promise<string[]> {
 /** One director's hands, with a configuration that the test sets. */
 class Director {
   readonly driver = new KernelDriver({
-    open: async (kind) => ({
-      dataplane: await createDataplane(kind, deps),
-      addresses: await createInterfaceAddresses(kind, deps),
-      marks: noPacketMarks,
-    }),
+    open: (kind) =>
+      Promise.resolve({
+        dataplane: createDataplane(kind, deps),
+        addresses: createInterfaceAddresses(kind, deps),
+        marks: noPacketMarks,
+      }),
     journalFile: new JournalFile(tempDir(), deps),
     counters: newCounters(),
     ...deps,

@@ -43,7 +43,7 @@ async function ipShows(): Promise<IpAddressLine['addr_info']> {
 }
 
 const SUBJECTS: readonly (readonly [string, () => Promise<InterfaceAddresses>])[] = [
-  ['rtnetlink', () => createInterfaceAddresses('ipvs', { clock: systemClock, log: silentLog })],
+  ['rtnetlink', () => Promise.resolve(createInterfaceAddresses('ipvs', { clock: systemClock, log: silentLog }))],
   [
     'memory',
     () =>

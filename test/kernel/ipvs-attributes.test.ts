@@ -53,7 +53,7 @@ describe.each(['ipvs', 'ipvsadm'] as const)('every attribute through %s', (kind)
   let seen: Witness;
   beforeAll(async () => {
     await run('ipvsadm', ['--clear']);
-    dataplane = await createDataplane(kind, deps);
+    dataplane = createDataplane(kind, deps);
     director = new Director(dataplane);
     await director.pass(attributeRecords());
     seen = await witness();
@@ -71,7 +71,7 @@ describe.each(['ipvs', 'ipvsadm'] as const)('every attribute through %s', (kind)
   });
 
   it('reads what a memory dataplane holds after the same pass', async () => {
-    const memory = await createDataplane('memory', deps);
+    const memory = createDataplane('memory', deps);
     await new Director(memory).pass(attributeRecords());
     expect(await configured(dataplane)).toEqual(await configured(memory));
   });

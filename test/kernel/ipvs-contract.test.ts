@@ -24,7 +24,7 @@ const info = { version: '1.2.1', connectionTableSize: 4_096 };
 
 // The kernel's table is emptied and read by ipvsadm, whichever adapter is under test.
 describeDataplaneContract('ipvs', {
-  create: () => createDataplane('ipvs', deps),
+  create: () => Promise.resolve(createDataplane('ipvs', deps)),
   reset: clear,
   saved,
   info,
@@ -37,7 +37,7 @@ describeDataplaneContract('ipvsadm', {
   // A fresh one each time: it would plan with a picture of the table that `ipvsadm --clear` belied.
   reset: async () => {
     await clear();
-    current = await createDataplane('ipvsadm', deps);
+    current = createDataplane('ipvsadm', deps);
   },
   saved,
   info,

@@ -61,9 +61,9 @@ async function look(): Promise<Seen> {
 describe('random wishes against the kernel', () => {
   let dataplane: Dataplane;
   let addresses: InterfaceAddresses;
-  beforeAll(async () => {
-    dataplane = await createDataplane('ipvs', deps);
-    addresses = await createInterfaceAddresses('ipvs', deps);
+  beforeAll(() => {
+    dataplane = createDataplane('ipvs', deps);
+    addresses = createInterfaceAddresses('ipvs', deps);
   });
   afterAll(async () => {
     await dataplane.close();

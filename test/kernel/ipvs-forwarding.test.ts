@@ -60,7 +60,7 @@ beforeAll(async () => {
   // Connections that ended are forgotten after a second, not two minutes.
   await net.node('lb').run('ipvsadm', ['--set', '0', '1', '0']);
   leave = enterNetworkNamespace(net.node('lb').namespace);
-  dataplane = await createDataplane('ipvs', { clock: systemClock, log: silentLog });
+  dataplane = createDataplane('ipvs', { clock: systemClock, log: silentLog });
 });
 afterAll(async () => {
   await dataplane.close();

@@ -13,7 +13,7 @@ describe('without CAP_NET_ADMIN', () => {
   afterEach(() => process.seteuid?.(0));
 
   it('every write of IPVS is refused by name, with what to do about it', async () => {
-    const dataplane = await createDataplane('ipvs', deps);
+    const dataplane = createDataplane('ipvs', deps);
     process.seteuid?.(NOBODY);
     const report = await dataplane.apply([addService(service(WEB)), addReal(WEB, real('10.0.0.1', 80))]);
     expect(report.applied).toEqual([]);
@@ -23,7 +23,7 @@ describe('without CAP_NET_ADMIN', () => {
   });
 
   it('reading IPVS is refused as well', async () => {
-    const dataplane = await createDataplane('ipvs', deps);
+    const dataplane = createDataplane('ipvs', deps);
     process.seteuid?.(NOBODY);
     const state = await dataplane.read();
     expect(state.ok ? '' : errnoOf(state.error)).toBe('EPERM');
@@ -32,7 +32,7 @@ describe('without CAP_NET_ADMIN', () => {
   });
 
   it('ipvsadm fails with its own words, and nothing counts as applied', async () => {
-    const dataplane = await createDataplane('ipvsadm', deps);
+    const dataplane = createDataplane('ipvsadm', deps);
     process.seteuid?.(NOBODY);
     const report = await dataplane.apply([addService(service(WEB))]);
     expect(report.applied).toEqual([]);
@@ -40,7 +40,7 @@ describe('without CAP_NET_ADMIN', () => {
   });
 
   it('addresses can be read but not written', async () => {
-    const addresses = await createInterfaceAddresses('ipvs', deps);
+    const addresses = createInterfaceAddresses('ipvs', deps);
     process.seteuid?.(NOBODY);
     expect((await addresses.read()).ok).toBe(true);
     const report = await addresses.apply([{ kind: 'addAddress', interface: 'lo', address: address('192.0.2.1') }]);

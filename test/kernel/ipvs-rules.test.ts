@@ -12,7 +12,7 @@ import { NetlinkClient } from '../../src/ipvs/netlink/client.ts';
 import { NETLINK_GENERIC } from '../../src/ipvs/netlink/constants.ts';
 import { errnoName } from '../../src/ipvs/netlink/errno.ts';
 import { resolveFamily } from '../../src/ipvs/netlink/family.ts';
-import { streamTransport } from '../../src/ipvs/netlink/stream-transport.ts';
+import { socketTransport } from '../../src/ipvs/netlink/socket-transport.ts';
 import { IpvsRequests } from '../../src/ipvs/requests.ts';
 import { brokenRule } from '../../src/ipvs/rules.ts';
 import {
@@ -35,7 +35,7 @@ import { runs } from '../fakes/property.ts';
 const run = promisify(execFile);
 
 describe('the rules that are the kernel’s own', () => {
-  const client = new NetlinkClient({ open: streamTransport(NETLINK_GENERIC), clock: systemClock });
+  const client = new NetlinkClient({ open: socketTransport(NETLINK_GENERIC, systemClock), clock: systemClock });
   let familyId = 0;
   beforeAll(async () => {
     const answer = await resolveFamily(client, 'IPVS');
@@ -139,7 +139,7 @@ describe('the rules that are the kernel’s own', () => {
       () => true,
       () => false,
     );
-    const kernel = await createDataplane('ipvs', { clock: systemClock, log: silentLog });
+    const kernel = createDataplane('ipvs', { clock: systemClock, log: silentLog });
     const { failed } = await kernel.apply([op]);
     await kernel.close();
     expect(failed.map(({ error }) => errnoOf(error))).toEqual(has ? [] : ['ENOENT']);
@@ -149,8 +149,8 @@ describe('the rules that are the kernel’s own', () => {
 
 describe('memory against the kernel', () => {
   let kernel: Dataplane;
-  beforeAll(async () => {
-    kernel = await createDataplane('ipvs', { clock: systemClock, log: silentLog });
+  beforeAll(() => {
+    kernel = createDataplane('ipvs', { clock: systemClock, log: silentLog });
   });
   afterAll(() => kernel.close());
 

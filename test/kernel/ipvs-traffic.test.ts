@@ -30,7 +30,7 @@ describe('traffic through what was programmed', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
 
-    const kernel = await createDataplane('ipvs', deps);
+    const kernel = createDataplane('ipvs', deps);
     const destination = real('127.0.0.1', port);
     const persistence = { timeoutSeconds: 60, prefixLength: 32 };
     const report = await kernel.apply([
@@ -51,7 +51,7 @@ describe('traffic through what was programmed', () => {
     await eventually('the connections are counted', async () => {
       return (await activity(kernel)).connections === BigInt(CONNECTIONS);
     });
-    const ipvsadm = await createDataplane('ipvsadm', deps);
+    const ipvsadm = createDataplane('ipvsadm', deps);
     const seen = await Promise.all([kernel, ipvsadm].map(activity));
     expect(seen[0]).toEqual(seen[1]);
     expect(seen[0]?.connections).toBe(BigInt(CONNECTIONS));

@@ -9,7 +9,7 @@ import { NetlinkConntrack } from '../../src/ipvs/conntrack/netlink-conntrack.ts'
 import { createDataplane } from '../../src/ipvs/create-dataplane.ts';
 import type { Dataplane } from '../../src/ipvs/dataplane.ts';
 import { NETLINK_NETFILTER } from '../../src/ipvs/netlink/constants.ts';
-import { streamTransport } from '../../src/ipvs/netlink/stream-transport.ts';
+import { socketTransport } from '../../src/ipvs/netlink/socket-transport.ts';
 import { addReal, addService, address, match, real, service } from '../contract/dataplane-samples.ts';
 import { eventually } from '../lab/eventually.ts';
 import type { LabProcess } from '../lab/process.ts';
@@ -78,7 +78,7 @@ describe('a UDP flow whose real is taken away', () => {
     }
     await run('ipvsadm', ['--clear']);
     dataplane = await createDataplane('ipvs', { clock: systemClock, log: silentLog });
-    conntrack = new NetlinkConntrack({ open: streamTransport(NETLINK_NETFILTER), clock: systemClock });
+    conntrack = new NetlinkConntrack({ open: socketTransport(NETLINK_NETFILTER, systemClock), clock: systemClock });
   });
   afterEach(async () => {
     await dataplane.close();

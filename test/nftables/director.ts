@@ -49,7 +49,7 @@ export class Director {
       );
     }
     await runToEnd('sh', ['-e'], { input: lines.join('\n') });
-    const director = new Director(await createDataplane('nftables', { clock: systemClock, log: silentLog }));
+    const director = new Director(createDataplane('nftables', { clock: systemClock, log: silentLog }));
     for (const real of ['a', 'b'] as const) {
       await director.#serve(real, [WEB_REAL, real, '80']);
       await director.#serve(real, ['-e', UDP_REAL, real]);

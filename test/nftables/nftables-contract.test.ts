@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sh', 'fo'];
 
 describeDataplaneContract('nftables', {
-  create: () => createDataplane('nftables', { clock: systemClock, log: silentLog }),
+  create: () => Promise.resolve(createDataplane('nftables', { clock: systemClock, log: silentLog })),
   reset: async () => {
     await run('nft', ['flush', 'ruleset']);
   },

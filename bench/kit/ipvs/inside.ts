@@ -3,17 +3,18 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import koffi from 'koffi';
 import { newCounters } from '../../../src/agent/counters.ts';
 import { JournalFile } from '../../../src/agent/journal-file.ts';
 import { KernelDriver } from '../../../src/agent/kernel-driver.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import { systemClock } from '../../../src/core/system-clock.ts';
-import { KernelDataplane } from '../../../src/ipvs/kernel-dataplane.ts';
 import { noPacketMarks } from '../../../src/ipvs/packet-marks.ts';
 import { MemoryInterfaceAddresses } from '../../../src/ipvs/memory-interface-addresses.ts';
-import { NETLINK_GENERIC } from '../../../src/ipvs/netlink/constants.ts';
-import { streamTransport } from '../../../src/ipvs/netlink/stream-transport.ts';
+import { floorRound } from './floor.ts';
+import type { Floor } from './floor.ts';
+import { keepalivedRound } from './keepalived.ts';
+import type { KeepalivedRound } from './keepalived.ts';
+import { check, freshNamespace, openDataplane } from './surroundings.ts';
 import { fullPlan, REALS, restoreText, wanted } from './workload.ts';
 
 /*
@@ -22,6 +23,12 @@ import { fullPlan, REALS, restoreText, wanted } from './workload.ts';
  */
 
 export interface Measured {
+  readonly floor: readonly Floor[];
+  readonly keepalived: KeepalivedRound;
+  /** A process of Node that does nothing. */
+  readonly nodeStartMs: number;
+  /** Processor time in JavaScript and in the kernel during each of `applyMs`. */
+  readonly applyCpu: readonly { readonly userMs: number; readonly systemMs: number }[];
   readonly ipvsadmMs: readonly number[];
   readonly applyMs: readonly number[];
   /** The longest time that the event loop was held up during each of `applyMs`. */
@@ -36,41 +43,22 @@ export interface Measured {
 const WARM_UP = 3;
 const ROUNDS = 5;
 const EDITS = 20;
+const RELOADS = 5;
 const SERVICES_AND_REALS = fullPlan().length;
-/** Time for the kernel to take a left namespace apart; where the clock counts instructions, waiting is free. */
-const SETTLE_MS = 8_000;
-const CLONE_NEWNET = 0x4000_0000;
-
-const unshare = koffi.load('libc.so.6').func('int unshare(int)') as (flags: number) => number;
-
-/** This thread, the sockets it opens and the programs it starts are in a new namespace from here on. */
-async function freshNamespace(): Promise<void> {
-  if (unshare(CLONE_NEWNET) !== 0) throw new Error(`unshare: errno ${koffi.errno()}`);
-  // Before a namespace has its first address, every address in it is a broadcast one, and so no real (EINVAL).
-  execFileSync('ip', ['link', 'set', 'lo', 'up']);
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-}
-
-function openDataplane(): KernelDataplane {
-  return new KernelDataplane({
-    open: streamTransport(NETLINK_GENERIC),
-    clock: systemClock,
-    log: silentLog,
-    loadModule: () => Promise.resolve(),
-  });
-}
-
-function check(condition: boolean, what: string): void {
-  if (!condition) throw new Error(`not so: ${what}`);
-}
-
 async function ipvsadmRound(file: string): Promise<number> {
   await freshNamespace();
   const script = `a=$(date +%s%N); ipvsadm --restore <${file} || exit 1; b=$(date +%s%N); echo $((b - a))`;
   return Number(execFileSync('sh', ['-c', script], { encoding: 'utf8' })) / 1e6;
 }
 
-async function applyRound(): Promise<{ ms: number; stallMs: number; messages: number }> {
+interface Applied {
+  readonly ms: number;
+  readonly stallMs: number;
+  readonly messages: number;
+  readonly cpu: Measured['applyCpu'][number];
+}
+
+async function applyRound(): Promise<Applied> {
   await freshNamespace();
   const dataplane = openDataplane();
   // A process that plans has read before; the socket is open and the family is known.
@@ -79,16 +67,18 @@ async function applyRound(): Promise<{ ms: number; stallMs: number; messages: nu
   const before = dataplane.counters.messages;
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
+  const cpuBefore = process.cpuUsage();
   const start = performance.now();
   const report = await dataplane.apply(ops);
   const ms = performance.now() - start;
+  const { user, system } = process.cpuUsage(cpuBefore);
   delay.disable();
   const problem = report.lost ?? report.failed[0]?.error;
   if (problem !== undefined) throw problem;
   check(report.applied.length === SERVICES_AND_REALS, 'every operation was applied');
   const messages = dataplane.counters.messages - before;
   await dataplane.close();
-  return { ms, stallMs: delay.max / 1e6, messages };
+  return { ms, stallMs: delay.max / 1e6, messages, cpu: { userMs: user / 1_000, systemMs: system / 1_000 } };
 }
 
 /** The agent's own way: read, adopt, plan, apply. */
@@ -115,8 +105,7 @@ async function driverRound(): Promise<Pick<Measured, 'start' | 'edit' | 'verifyM
   check(await driver.program(wanted(), 60_000), 'nothing is left to do');
   const afterStart = dataplane.counters;
   const readings = counters.kernelReads;
-  // One dump of the services and one for the reals of each make one reading; resolving the family is one message more.
-  const writes = afterStart.messages - afterStart.dumps - 1;
+  const writes = counters.operations;
 
   const ms: number[] = [];
   for (let edit = 0; edit < EDITS; edit++) {
@@ -133,7 +122,7 @@ async function driverRound(): Promise<Pick<Measured, 'start' | 'edit' | 'verifyM
     check(await driver.program(wanted(EDITS + 1), 60_000), 'nothing is left to do');
     verifyMs.push(performance.now() - start);
   }
-  check(dataplane.counters.messages - afterEdits.messages === dataplane.counters.dumps - afterEdits.dumps, 'no write');
+  check(counters.operations === EDITS, 'a verifying pass writes nothing');
   await driver.close();
   return {
     start: { readMs, readings, writes },
@@ -151,15 +140,24 @@ const restoreFile = join(folder, 'restore');
 writeFileSync(restoreFile, restoreText());
 
 const ipvsadmMs: number[] = [];
-const applied: Awaited<ReturnType<typeof applyRound>>[] = [];
+const applied: Applied[] = [];
+const floor: Floor[] = [];
 for (let round = 0; round < WARM_UP + ROUNDS; round++) {
   const ours = await applyRound();
   if (round >= WARM_UP) {
     applied.push(ours);
     ipvsadmMs.push(await ipvsadmRound(restoreFile));
+    floor.push(await floorRound());
   }
 }
+const nodeStart = performance.now();
+execFileSync(process.execPath, ['-e', '0']);
+const nodeStartMs = performance.now() - nodeStart;
 const measured: Measured = {
+  floor,
+  keepalived: await keepalivedRound(RELOADS),
+  nodeStartMs,
+  applyCpu: applied.map(({ cpu }) => cpu),
   ipvsadmMs,
   applyMs: applied.map(({ ms }) => ms),
   stallMs: applied.map(({ stallMs }) => stallMs),

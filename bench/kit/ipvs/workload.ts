@@ -11,11 +11,14 @@ import { renderOp } from '../../../src/ipvs/ipvsadm/render.ts';
 import type { IpAddress } from '../../../src/model/address.ts';
 
 /** 100 services of 100 reals each, wlc and NAT. */
-const SERVICES = 100;
-const REALS_PER_SERVICE = 100;
+export const SERVICES = 100;
+export const REALS_PER_SERVICE = 100;
 export const REALS = SERVICES * REALS_PER_SERVICE;
+/** The real whose weight is changed is in the middle. */
+export const EDITED_SERVICE = 42;
+const EDITED_REAL = 42;
 
-function serviceNumber(index: number): KernelService {
+export function serviceNumber(index: number): KernelService {
   const address = `192.0.2.${index + 1}` as IpAddress;
   return {
     match: { kind: 'address', family: 'ipv4', protocol: 'tcp', address, port: 80 },
@@ -38,13 +41,13 @@ function realNumber(service: number, index: number, weight: number): KernelDesti
   };
 }
 
-/** What should be in force; `edited` is the weight of one real in the middle, 1 for all others. */
+/** What should be in force; `edited` is the weight of the edited real, 1 that of all others. */
 export function wanted(edited = 1): Effective {
   const kernel = new Map<ServiceKey, WantedService>();
   for (let service = 0; service < SERVICES; service++) {
     const destinations = new Map<DestinationKey, WantedDestination>();
     for (let real = 0; real < REALS_PER_SERVICE; real++) {
-      const weight = service === 42 && real === 42 ? edited : 1;
+      const weight = isEdited(service, real) ? edited : 1;
       const destination = realNumber(service, real, weight);
       destinations.set(destinationKeyOf(destination), { real: `r${real}`, destination });
     }
@@ -63,6 +66,10 @@ export function wanted(edited = 1): Effective {
   return { revision: `weight ${edited}`, services: new Map(), kernel, vips: new Map(), marks: [], nextChangeMs: null };
 }
 
+function isEdited(service: number, real: number): boolean {
+  return service === EDITED_SERVICE && real === EDITED_REAL;
+}
+
 /** The whole of it as a plan for an empty kernel. */
 export function fullPlan(): DataplaneOp[] {
   return [...wanted().kernel.values()].flatMap(({ kernel: service, destinations }): DataplaneOp[] => [
@@ -78,4 +85,16 @@ export function restoreText(): string {
   return fullPlan()
     .map((op) => `${renderOp(op) ?? ''}\n`)
     .join('');
+}
+
+/** The same services for keepalived, without checkers: every real is in the pool from the start. */
+export function keepalivedText(edited: number): string {
+  const services = [...wanted(edited).kernel.values()].map(({ kernel: { match }, destinations }) => {
+    const where = match.kind === 'address' ? `${match.address} ${match.port}` : `fwmark ${match.fwmark}`;
+    const reals = Array.from(destinations.values(), ({ destination: { address, port, weight } }) => {
+      return `  real_server ${address} ${port} {\n    weight ${weight}\n  }\n`;
+    });
+    return `virtual_server ${where} {\n  lb_algo wlc\n  lb_kind NAT\n  protocol TCP\n${reals.join('')}}\n`;
+  });
+  return services.join('');
 }

@@ -29,7 +29,7 @@ export function drift(before: Holdings, after: Holdings, { services, addresses }
   for (const key of Object.keys(services)) {
     const was = before.services.get(key as ServiceKey);
     const is = after.services.get(key as ServiceKey);
-    if (was === undefined) continue;
+    if (was === undefined || was === is) continue;
     if (is === undefined)
       found.push({ kind: 'service-gone', text: `service ${describeMatch(was.service.match)} is gone` });
     else found.push(...serviceDrift(was, is));
@@ -47,6 +47,7 @@ function serviceDrift(was: ActualService, is: ActualService): Difference[] {
   const found: Difference[] = [];
   const name = describeMatch(is.service.match);
   if (!sameService(was.service, is.service)) found.push({ kind: 'service-edited', text: `service ${name} was edited` });
+  if (was.destinations === is.destinations) return found;
   for (const [key, { destination }] of was.destinations) {
     const now = is.destinations.get(key);
     const real = `real ${formatEndpoint(destination.address, destination.port)} of ${name}`;

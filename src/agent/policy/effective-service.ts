@@ -33,6 +33,12 @@ export interface ServiceDecision {
   readonly memory: ServiceMemory;
   /** Milliseconds until a ramp takes its next step; null = none is under way. */
   readonly nextChangeMs: number | null;
+  /**
+   * It comes out the same as long as records, verdicts, drains and memory are the same: nothing in it goes with the
+   * time (a ramp, a disabled real, of which nothing is remembered), and the kernel, which is asked about reals without
+   * a verdict or in a new drain, has been read.
+   */
+  readonly lasting: boolean;
 }
 
 /** What one real gets in every kernel service of its service. */
@@ -78,6 +84,7 @@ export function decideService(
   const byName = new Map(shares.map((share) => [share.judged.real.name, share]));
   const kernel = prepared.kernel.map((one) => wantedService(service, one, byName, sorry, waiting, input.actual));
   const reals = shares.map(effectiveReal);
+  const nextChangeMs = shares.reduce<number | null>((least, { nextMs }) => earlier(least, nextMs), null);
   return {
     effective: {
       name: service.name,
@@ -92,14 +99,18 @@ export function decideService(
       held: service.held,
     },
     kernel,
-    memory: {
+    memory: unlessSame(before, {
       kernelKey: prepared.kernel[0]?.key ?? null,
       quorum: quorum.state,
       quorumSince: quorum.since,
       sorry,
       reals: memoryOf(shares, before?.reals ?? {}),
-    },
-    nextChangeMs: shares.reduce<number | null>((least, { nextMs }) => earlier(least, nextMs), null),
+    }),
+    nextChangeMs,
+    lasting:
+      nextChangeMs === null &&
+      input.actual !== null &&
+      judged.every((one) => !one.undecided && one.state !== 'disabled'),
   };
 }
 
@@ -257,6 +268,19 @@ function effectiveReal(share: Share): EffectiveReal {
     drainedSince: share.drain?.since ?? null,
     held: real.held,
   };
+}
+
+/** The very same object where nothing changed: that is how the next pass knows. */
+function unlessSame(before: ServiceMemory | null, after: ServiceMemory): ServiceMemory {
+  if (before === null) return after;
+  const { kernelKey, quorum, quorumSince, sorry, reals } = after;
+  const same =
+    before.kernelKey === kernelKey &&
+    before.quorum === quorum &&
+    before.quorumSince === quorumSince &&
+    before.sorry === sorry &&
+    before.reals === reals;
+  return same ? before : after;
 }
 
 /** The very same memory where nothing changed, so that a pass over many reals makes little garbage. */

@@ -8,6 +8,7 @@ import type { Effective, EffectiveService, EffectiveVip, WantedService } from '.
 import { packetMarks } from './marks.ts';
 import type { HealthMemory, ServiceMemory } from './health-memory.ts';
 import type { Prepared } from './prepared.ts';
+import { StandingDecisions } from './standing-decisions.ts';
 
 export interface EffectiveInput {
   /** The accepted set, as `prepare` makes it ready. */
@@ -21,17 +22,21 @@ export interface EffectiveInput {
   readonly now: number;
   /** Monotonic milliseconds. */
   readonly monotonic: number;
+  /** What the pass before decided: what of it stands is not decided again. It never changes the outcome. */
+  readonly last?: StandingDecisions;
 }
 
 /** What should be in force now, and what to remember for the next time. */
 export function effectiveState(input: EffectiveInput): {
   readonly effective: Effective;
   readonly memory: HealthMemory;
+  readonly decisions: StandingDecisions;
 } {
-  const { memory, now } = input;
+  const { memory, now, verdicts } = input;
   const { desired } = input.prepared;
   const drains = new ActiveDrains(desired.drains, now);
   const serviceInput = { ...input, drains, agent: desired.agent.name };
+  const decisions = new StandingDecisions(desired.drains, now);
   const renamed = memoriesWithoutService(memory, desired);
   const services = new Map<string, EffectiveService>();
   const kernel = new Map<ServiceKey, WantedService>();
@@ -43,7 +48,11 @@ export function effectiveState(input: EffectiveInput): {
     const firstKey = prepared.kernel[0]?.key;
     const inherited = firstKey === undefined ? undefined : renamed.get(firstKey);
     const before = named(memory.services, name) ?? inherited ?? null;
-    const decision = decideService(prepared, before, serviceInput);
+    let decision = decisions.of(input.last ?? null, prepared, before, verdicts);
+    if (decision === null) {
+      decision = decideService(prepared, before, serviceInput);
+      decisions.keep(prepared, before, verdicts, decision);
+    }
     services.set(name, decision.effective);
     if (decision.effective.state !== 'disabled') {
       const onVip = byVip.get(decision.effective.vip);
@@ -69,6 +78,7 @@ export function effectiveState(input: EffectiveInput): {
       nextChangeMs,
     },
     memory: { services: Object.fromEntries(memories) },
+    decisions,
   };
 }
 

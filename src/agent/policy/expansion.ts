@@ -39,22 +39,38 @@ export interface ExpandedDestination {
 /**
  * Expands every service that is not disabled. Of services with one kernel key the first keeps it: those that are not
  * held before those that are, then by creation, then by name.
+ * @param known an earlier expansion, by service: what still holds of it is taken over, the very same object
  */
-export function expand(accepted: Desired): Expansion {
+export function expand(accepted: Desired, known: ReadonlyMap<string, ExpandedService> = new Map()): Expansion {
   const services = new Map<string, ExpandedService>();
   const claimed = new Set<ServiceKey>();
   for (const service of Object.values(accepted.services).sort(byPrecedence)) {
-    const kernel: ExpandedKernelService[] = [];
-    const reals = realsInOrder(service);
+    const matches: Matched[] = [];
     for (const match of matchesOf(service, named(accepted.vips, service.vip)?.addresses ?? [])) {
       const key = serviceKeyOf(match);
       if (claimed.has(key)) continue;
       claimed.add(key);
-      kernel.push(expandMatch(service, reals, match, key));
+      matches.push({ match, key });
     }
-    services.set(service.name, { service, kernel });
+    const before = known.get(service.name);
+    const same = before?.service === service && hasKeys(before, matches);
+    services.set(service.name, same ? before : expandService(service, matches));
   }
   return { services };
+}
+
+interface Matched {
+  readonly match: ServiceMatch;
+  readonly key: ServiceKey;
+}
+
+function hasKeys({ kernel }: ExpandedService, matches: readonly Matched[]): boolean {
+  return kernel.length === matches.length && kernel.every(({ key }, index) => key === matches[index]?.key);
+}
+
+function expandService(service: DesiredService, matches: readonly Matched[]): ExpandedService {
+  const reals = realsInOrder(service);
+  return { service, kernel: matches.map(({ match, key }) => expandMatch(service, reals, match, key)) };
 }
 
 /** The order in which services get what only one can have. */

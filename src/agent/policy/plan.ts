@@ -24,6 +24,8 @@ export interface PlanInput {
   readonly journal: Journal;
   /** What was effective before, for the names of reals that leave; null = not known. */
   readonly previous: Effective | null;
+  /** What the plan before found in order. Whatever of it is still the same is not looked into again. */
+  readonly settled?: Settled;
   /** How long what leaves may keep its connections, unless its service says; 0 = nothing may linger in any case. */
   readonly drainTimeoutMs: number;
   /** Wall-clock milliseconds. */
@@ -40,8 +42,19 @@ export interface PlanResult {
   /** Wanted and already in the kernel, now ours. */
   readonly adopted: readonly ServiceKey[];
   readonly leaving: readonly LeavingEntry[];
+  readonly settled: Settled;
   /** Milliseconds until a deadline passes; null = there is none. Connections that end are only seen by reading again. */
   readonly nextChangeMs: number | null;
+}
+
+/** Kernel services in which nothing was left to do, with the objects that said so. */
+export type Settled = ReadonlyMap<ServiceKey, SettledService>;
+
+interface SettledService {
+  readonly wanted: WantedService;
+  readonly service: KernelService;
+  readonly destinations: ActualService['destinations'];
+  readonly entry: JournalService;
 }
 
 /** How long a destination that leaves may stand in for new ones that await their first verdict, if others are in. */
@@ -69,6 +82,7 @@ class Planner {
   readonly #deletes: DataplaneOp[] = [];
   readonly #serviceDeletes: DataplaneOp[] = [];
   readonly #journal: [string, JournalService][] = [];
+  readonly #settled = new Map<ServiceKey, SettledService>();
   #journalChanged = false;
   readonly #adopted: ServiceKey[] = [];
   readonly #leaving: LeavingEntry[] = [];
@@ -88,15 +102,18 @@ class Planner {
       this.#keep(key, entry, { service: wanted.service, leaving: null, destinations: {} });
       return;
     }
-    if (entry === undefined) this.#adopted.push(key);
-    if (!sameService(kernel, there.service)) this.#services.push({ kind: 'editService', service: kernel });
-    for (const [destinationKey, { destination }] of wanted.destinations) {
-      const actual = there.destinations.get(destinationKey)?.destination;
-      if (actual === undefined) this.#add(kernel, destination);
-      else if (!isAsWanted(destination, actual)) this.#edit(kernel, destination, actual);
+    const known = this.#input.settled?.get(key);
+    if (known !== undefined && isStillSettled(known, wanted, there, entry)) {
+      this.#settled.set(key, known);
+      this.#journal.push([key, known.entry]);
+      return;
     }
+    if (entry === undefined) this.#adopted.push(key);
+    const inOrder = this.#compare(wanted, there);
     const destinations = this.#retireUnwanted(wanted, there, entry);
-    this.#keep(key, entry, { service: wanted.service, leaving: null, destinations });
+    const kept = this.#keep(key, entry, { service: wanted.service, leaving: null, destinations });
+    if (!inOrder || destinations !== NOTHING_LEAVES || there.destinations.size !== wanted.destinations.size) return;
+    this.#settled.set(key, { wanted, service: there.service, destinations: there.destinations, entry: kept });
   }
 
   /** A kernel service of ours that nothing wants: all weights 0, and gone when its connections are. */
@@ -145,8 +162,24 @@ class Planner {
       foreign: [...actual.keys()].filter((key) => !isOurs(key)),
       adopted: this.#adopted,
       leaving: this.#leaving,
+      settled: this.#settled,
       nextChangeMs: this.#nextChangeMs,
     };
+  }
+
+  /** What is wanted and missing or different. @returns whether nothing is */
+  #compare(wanted: WantedService, there: ActualService): boolean {
+    const { kernel } = wanted;
+    let inOrder = sameService(kernel, there.service);
+    if (!inOrder) this.#services.push({ kind: 'editService', service: kernel });
+    for (const [key, { destination }] of wanted.destinations) {
+      const actual = there.destinations.get(key)?.destination;
+      if (actual !== undefined && isAsWanted(destination, actual)) continue;
+      inOrder = false;
+      if (actual === undefined) this.#add(kernel, destination);
+      else this.#edit(kernel, destination, actual);
+    }
+    return inOrder;
   }
 
   #add({ match }: KernelService, destination: KernelDestination): void {
@@ -254,14 +287,31 @@ class Planner {
     return this.#input.previous?.kernel.get(key)?.destinations.get(destination)?.real ?? null;
   }
 
-  #keep(key: ServiceKey, before: JournalService | undefined, after: JournalService): void {
+  #keep(key: ServiceKey, before: JournalService | undefined, after: JournalService): JournalService {
     const same = before !== undefined && sameEntry(before, after);
     if (!same) this.#journalChanged = true;
-    this.#journal.push([key, same ? before : after]);
+    const kept = same ? before : after;
+    this.#journal.push([key, kept]);
+    return kept;
   }
 }
 
 const NOTHING_LEAVES: Named<LeavingDestination> = {};
+
+/** By identity, and so at a cost that does not grow with the reals. Counters, which always change, are not looked at. */
+function isStillSettled(
+  known: SettledService,
+  wanted: WantedService,
+  there: ActualService,
+  entry: JournalService | undefined,
+): boolean {
+  return (
+    known.wanted === wanted &&
+    known.service === there.service &&
+    known.destinations === there.destinations &&
+    known.entry === entry
+  );
+}
 
 function isIdle({ activity }: ActualDestination): boolean {
   return totalOf(connectionsOf(activity)) === 0;

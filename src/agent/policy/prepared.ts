@@ -26,13 +26,39 @@ export interface PreparedReal {
   readonly target: string;
 }
 
-export function prepare(desired: Desired): Prepared {
+/** @param before what was prepared last: services that an edit did not touch are taken over, the very same objects */
+export function prepare(desired: Desired, before: Prepared | null = null): Prepared {
   const checks = new RealChecks(desired);
-  const services = [...expand(desired).services.values()].map((expanded): PreparedService => {
+  const known = new Map(before?.desired.checks === desired.checks ? before.services.map(byName) : []);
+  const services = [...expand(desired, known).services.values()].map((expanded): PreparedService => {
+    const same = known.get(expanded.service.name);
+    if (same === expanded) return same;
     const reals = Object.values(expanded.service.reals).map((real) => prepareReal(real, expanded.service, checks));
     return { ...expanded, reals };
   });
   return { desired, services };
+}
+
+/** Whether both are checked in the same way, so that nobody needs to be told. */
+export function hasSameChecks(a: Prepared, b: Prepared): boolean {
+  if (a.services.length !== b.services.length) return false;
+  return a.services.every((service, index) => {
+    const other = b.services[index];
+    return service === other || (other !== undefined && hasSameRealChecks(service, other));
+  });
+}
+
+function hasSameRealChecks(a: PreparedService, b: PreparedService): boolean {
+  if (a.service.state !== b.service.state || a.reals.length !== b.reals.length) return false;
+  return a.reals.every(({ real, checks }, index) => {
+    const other = b.reals[index];
+    if (other?.real.state !== real.state || other.checks.length !== checks.length) return false;
+    return checks.every(({ wanted }, at) => wanted.key === other.checks[at]?.wanted.key);
+  });
+}
+
+function byName(service: PreparedService): [string, PreparedService] {
+  return [service.service.name, service];
 }
 
 function prepareReal(real: DesiredReal, service: DesiredService, checks: RealChecks): PreparedReal {

@@ -116,7 +116,7 @@ const AFTER_RAMPS = Number.MAX_SAFE_INTEGER;
 
 /** A configuration at rest: every real up, every ramp over, and the kernel as it should be. */
 function footingOf(desired: Desired, now: number): Footing {
-  const verdicts = new Map(wantedChecks(desired).map(({ key }) => [key, passed(now)]));
+  const verdicts = new Map(wantedChecks(prepare(desired)).map(({ key }) => [key, passed(now)]));
   const common = { prepared: prepare(desired), verdicts, actual: null, now };
   const start = effectiveState({ ...common, memory: emptyMemory, monotonic: 0 });
   const { effective } = effectiveState({ ...common, memory: start.memory, monotonic: AFTER_RAMPS });

@@ -3,6 +3,7 @@ import type { WantedCheck } from '../../checks/port.ts';
 import type { CheckDefinition } from '../../model/check-definition.ts';
 import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
 import { named } from './desired-state.ts';
+import type { Prepared } from './prepared.ts';
 import { definitionPort, probePortOf } from './probe-port.ts';
 
 /** One check of one real. */
@@ -53,14 +54,13 @@ export class RealChecks {
 const DIGEST_LENGTH = 20;
 
 /** Every check that the accepted set needs, each once. What is disabled is not checked; what is drained is. */
-export function wantedChecks(desired: Desired): WantedCheck[] {
-  const checks = new RealChecks(desired);
+export function wantedChecks(prepared: Prepared): WantedCheck[] {
   const wanted = new Map<string, WantedCheck>();
-  for (const service of Object.values(desired.services)) {
+  for (const { service, reals } of prepared.services) {
     if (service.state === 'disabled') continue;
-    for (const real of Object.values(service.reals)) {
+    for (const { real, checks } of reals) {
       if (real.state === 'disabled') continue;
-      for (const check of checks.of(service, real)) wanted.set(check.wanted.key, check.wanted);
+      for (const check of checks) wanted.set(check.wanted.key, check.wanted);
     }
   }
   return [...wanted.values()];

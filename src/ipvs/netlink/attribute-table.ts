@@ -2,7 +2,15 @@ import { DecodeError } from '../../core/bytes.ts';
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
 import { assertNever } from '../../core/result.ts';
 import { NLA_F_NESTED } from './constants.ts';
-import { beginAttribute, endAttribute, readAttributes, readString } from './message.ts';
+import {
+  beginAttribute,
+  endAttribute,
+  readAttributeHeader,
+  readString,
+  skipPadding,
+  writeAttributeHeader,
+  writePadding,
+} from './message.ts';
 
 /*
  * Attributes declared as data. A table names each attribute once, with its number, type and byte order; the static
@@ -45,10 +53,16 @@ type ValueOf<S extends AttributeSpec> = S extends { readonly type: 'nested'; rea
 /** What a set of attributes holds: each may be absent. */
 export type AttributeValues<T extends AttributeTable> = { readonly [K in keyof T]?: ValueOf<T[K]> };
 
+/** Bytes of the types that always have the same. */
+const SIZES = { u8: 1, u16: 2, u32: 4, i32: 4, be16: 2, u64: 8, flags: 8 } as const satisfies Partial<
+  Record<keyof Values, number>
+>;
+
 /** What is worked out of a table once, on its first use. */
 interface Prepared {
   readonly inOrder: readonly PreparedAttribute[];
-  readonly byId: ReadonlyMap<number, PreparedAttribute>;
+  /** By number; the numbers are small. */
+  readonly byId: readonly (PreparedAttribute | undefined)[];
 }
 
 interface PreparedAttribute {
@@ -56,6 +70,8 @@ interface PreparedAttribute {
   readonly spec: AttributeSpec;
   /** nla_type with its flags. */
   readonly wireType: number;
+  /** Bytes of the value; null where it depends on the value. */
+  readonly size: number | null;
 }
 
 const preparedTables = new WeakMap<AttributeTable, Prepared>();
@@ -63,10 +79,14 @@ const preparedTables = new WeakMap<AttributeTable, Prepared>();
 function prepared(table: AttributeTable): Prepared {
   const known = preparedTables.get(table);
   if (known !== undefined) return known;
-  const inOrder = Object.entries(table).map(([name, spec]) => {
-    return { name, spec, wireType: spec.type === 'nested' ? spec.id | NLA_F_NESTED : spec.id };
+  const inOrder = Object.entries(table).map(([name, spec]): PreparedAttribute => {
+    const wireType = spec.type === 'nested' ? spec.id | NLA_F_NESTED : spec.id;
+    const sizes: Partial<Record<AttributeSpec['type'], number>> = SIZES;
+    return { name, spec, wireType, size: sizes[spec.type] ?? null };
   });
-  const made = { inOrder, byId: new Map(inOrder.map((each) => [each.spec.id, each])) };
+  const byId: (PreparedAttribute | undefined)[] = [];
+  for (const each of inOrder) byId[each.spec.id] = each;
+  const made = { inOrder, byId };
   preparedTables.set(table, made);
   return made;
 }
@@ -74,12 +94,18 @@ function prepared(table: AttributeTable): Prepared {
 /** Writes the values in the table's order; what is absent is left out. */
 export function writeTable<T extends AttributeTable>(writer: ByteWriter, table: T, values: AttributeValues<T>): void {
   const given: Readonly<Record<string, unknown>> = values;
-  for (const { name, spec, wireType } of prepared(table).inOrder) {
+  for (const { name, spec, wireType, size } of prepared(table).inOrder) {
     const value = given[name];
     if (value === undefined) continue;
-    const start = beginAttribute(writer, wireType);
-    writeValue(writer, spec, value);
-    endAttribute(writer, start);
+    if (size === null) {
+      const start = beginAttribute(writer, wireType);
+      writeValue(writer, spec, value);
+      endAttribute(writer, start);
+    } else {
+      writeAttributeHeader(writer, wireType, size);
+      writeValue(writer, spec, value);
+      writePadding(writer, size);
+    }
   }
 }
 
@@ -130,15 +156,25 @@ function writeValue(writer: ByteWriter, spec: AttributeSpec, value: unknown): vo
 export function readTable<T extends AttributeTable>(reader: ByteReader, table: T): AttributeValues<T> {
   const { byId } = prepared(table);
   const found: Record<string, unknown> = {};
-  for (const { id, value } of readAttributes(reader)) {
-    const known = byId.get(id);
-    if (known === undefined) continue;
-    found[known.name] = readValue(value, known.spec);
-    value.expectEnd(known.name);
+  while (reader.remaining > 0) {
+    const { id, length } = readAttributeHeader(reader);
+    const known = byId[id];
+    if (known === undefined) {
+      reader.skip(length);
+    } else if (known.size === null) {
+      const value = reader.fenced(length);
+      found[known.name] = readValue(value, known.spec);
+      value.expectEnd(known.name);
+    } else {
+      if (length !== known.size) throw new DecodeError(`${known.name} of ${length} bytes`, reader.offset);
+      found[known.name] = readValue(reader, known.spec);
+    }
+    skipPadding(reader, length);
   }
   return found as AttributeValues<T>;
 }
 
+/** Where the size is not a fixed one, all that remains in the reader is the value. */
 function readValue(value: ByteReader, spec: AttributeSpec): unknown {
   switch (spec.type) {
     case 'nested':
@@ -157,9 +193,12 @@ function readValue(value: ByteReader, spec: AttributeSpec): unknown {
       return value.u64le();
     case 'string':
       return readString(value);
-    case 'bytes':
+    case 'bytes': {
       // A copy: the datagram's buffer is used again for the next one.
-      return value.bytes(value.remaining).slice();
+      const bytes = value.rest();
+      value.skip(value.remaining);
+      return bytes;
+    }
     case 'flags':
       return { flags: value.u32le(), mask: value.u32le() };
     default:

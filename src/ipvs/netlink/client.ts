@@ -43,6 +43,10 @@ export const CLIENT_LIMITS: ClientLimits = {
   queuedExchanges: 64,
 };
 
+/** Room for a usual batch; it grows if need be. */
+const WRITER_BYTES = 16 * 1_024;
+const SUCCESS: Acknowledgement = { errno: 0, text: null };
+
 /** What went over the socket so far. */
 export interface ClientCounters {
   readonly datagrams: number;
@@ -78,6 +82,8 @@ export class NetlinkClient {
   readonly #clock: Clock;
   readonly #limits: ClientLimits;
   readonly #counters = { datagrams: 0, messages: 0, dumps: 0, interruptedDumps: 0, refused: 0, lost: 0 };
+  /** One exchange at a time, so one memory for all of them. */
+  readonly #writer = new ByteWriter(WRITER_BYTES);
   #transport: NetlinkTransport | undefined;
   #sequence = 0;
   #waiter: Waiter | undefined;
@@ -95,7 +101,15 @@ export class NetlinkClient {
     return { ...this.#counters };
   }
 
-  /** Sends the requests in order, in batches, each with its own acknowledgement. A refusal does not stop the rest. */
+  /** Requests in one datagram. */
+  get batchMessages(): number {
+    return this.#limits.batchMessages;
+  }
+
+  /**
+   * Sends the requests in order, in batches, each with an answer of its own. A refusal does not stop the rest. Other
+   * work of this process gets its turn between two batches.
+   */
   async request(requests: readonly NetlinkRequest[]): Promise<Exchange> {
     return this.#inTurn(
       async () => {
@@ -122,8 +136,14 @@ export class NetlinkClient {
     }, err);
   }
 
-  /** Reads a whole table. The entries are those of one uninterrupted pass. */
-  async dump<T>(request: NetlinkRequest, decode: (message: NetlinkMessage) => T): Promise<Result<T[], CodedError>> {
+  /**
+   * Reads a whole table. The entries are those of one uninterrupted pass.
+   * @param decode `index` counts the entries of a pass; another pass begins at 0 again
+   */
+  async dump<T>(
+    request: NetlinkRequest,
+    decode: (message: NetlinkMessage, index: number) => T,
+  ): Promise<Result<T[], CodedError>> {
     return this.#inTurn(async () => {
       for (let attempt = 1; attempt <= this.#limits.dumpAttempts; attempt++) {
         const pass = await this.#dumpOnce(request, decode);
@@ -160,48 +180,52 @@ export class NetlinkClient {
     }
   }
 
+  /**
+   * The kernel takes the messages of a datagram in order and always answers what it refuses; only the last is asked to
+   * be acknowledged as well, so that its answer says that all have been handled (netlink_rcv_skb in
+   * net/netlink/af_netlink.c). Answers that do not fit the receive buffer break the socket, so none is missed.
+   */
   async #batch(
     requests: readonly NetlinkRequest[],
     answers: Acknowledgement[],
     onReply: (message: NetlinkMessage) => void = () => undefined,
   ): Promise<CodedError | null> {
+    const writer = this.#writer.clear();
     const first = this.#sequence + 1;
-    const collected = new Map<number, Acknowledgement>();
-    const writer = new ByteWriter(requests.length * 192);
-    for (const request of requests) writeMessage(writer, request, NLM_F_REQUEST | NLM_F_ACK, this.#nextSequence());
-    const lost = await this.#exchange(writer.finish(), requests.length, (message) => {
+    const last = requests.length - 1;
+    for (const [index, request] of requests.entries()) {
+      writeMessage(writer, request, NLM_F_REQUEST | (index === last ? NLM_F_ACK : 0), this.#nextSequence());
+    }
+    const known = answers.length;
+    return this.#exchange(writer.written(), requests.length, (message) => {
       const index = (message.sequence - first) >>> 0;
-      if (index >= requests.length) return 'more';
+      if (index > last) return 'more';
       if (message.type !== NLMSG_ERROR) {
         onReply(message);
         return 'more';
       }
       const answer = readAcknowledgement(message);
       if (answer.errno !== 0) this.#counters.refused++;
-      collected.set(index, answer);
-      return collected.size === requests.length ? 'done' : 'more';
-    });
-    // What was answered before the loss is known all the same, as far as it has no gap.
-    for (let index = 0; index < requests.length; index++) {
-      const answer = collected.get(index);
-      if (answer === undefined) break;
+      if (answers.length > known + index) throw new DecodeError('an answer out of its order', 0);
+      // Nothing was said about those before it: they succeeded.
+      while (answers.length < known + index) answers.push(SUCCESS);
       answers.push(answer);
-    }
-    return lost;
+      return index === last ? 'done' : 'more';
+    });
   }
 
   async #dumpOnce<T>(
     request: NetlinkRequest,
-    decode: (message: NetlinkMessage) => T,
+    decode: (message: NetlinkMessage, index: number) => T,
   ): Promise<Result<{ entries: T[]; interrupted: boolean }, CodedError>> {
     const sequence = this.#nextSequence();
-    const writer = new ByteWriter();
+    const writer = this.#writer.clear();
     writeMessage(writer, request, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     this.#counters.dumps++;
     const entries: T[] = [];
     let interrupted = false;
-    let end: Acknowledgement = { errno: 0, text: null };
-    const lost = await this.#exchange(writer.finish(), 1, (message) => {
+    let end = SUCCESS;
+    const lost = await this.#exchange(writer.written(), 1, (message) => {
       if (message.sequence !== sequence) return 'more';
       if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
       if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
@@ -211,7 +235,7 @@ export class NetlinkClient {
       if (entries.length >= this.#limits.dumpEntries) {
         throw new DecodeError(`a dump of more than ${this.#limits.dumpEntries} entries`, 0);
       }
-      entries.push(decode(message));
+      entries.push(decode(message, entries.length));
       return 'more';
     });
     if (lost !== null) return err(lost);
@@ -270,6 +294,7 @@ export class NetlinkClient {
     const events: TransportEvents = {
       onDatagram: (datagram) => {
         this.#receive(datagram);
+        return this.#waiter !== undefined;
       },
       onFailure: (error) => {
         // A transport may break while nothing is under way; the next exchange then opens another.

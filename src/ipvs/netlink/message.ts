@@ -37,8 +37,9 @@ export function writeMessage(writer: ByteWriter, request: NetlinkRequest, flags:
     .u32le(sequence)
     .u32le(0);
   request.writePayload(writer);
-  writer.patchU32le(start, writer.length - start);
-  writer.zeros(padding(writer.length - start));
+  const length = writer.length - start;
+  writer.patchU32le(start, length);
+  writePadding(writer, length);
 }
 
 /**
@@ -98,37 +99,40 @@ export function readDone(message: NetlinkMessage): Acknowledgement {
 }
 
 function readErrorText(attributes: ByteReader): string | null {
-  for (const { id, value } of readAttributes(attributes)) {
-    if (id === NLMSGERR_ATTR_MSG) return readString(value);
+  while (attributes.remaining > 0) {
+    const { id, length } = readAttributeHeader(attributes);
+    if (id === NLMSGERR_ATTR_MSG) return readString(attributes.fenced(length));
+    attributes.skip(length);
+    skipPadding(attributes, length);
   }
   return null;
 }
 
-export interface RawAttribute {
-  readonly id: number;
-  readonly value: ByteReader;
-}
+/** struct nlattr: u16 nla_len with these four bytes, u16 nla_type, value, padded to four bytes. */
+const ATTRIBUTE_HEADER_LENGTH = 4;
 
 /**
- * Walks the attributes up to the reader's fence. struct nlattr: u16 nla_len with these four bytes, u16 nla_type,
- * value, padded to four bytes.
- * @throws DecodeError
+ * The number of an attribute and the length of its value, which comes next.
+ * @throws DecodeError when the value would reach over the fence
  */
-export function* readAttributes(reader: ByteReader): Generator<RawAttribute, void, void> {
-  while (reader.remaining > 0) {
-    const length = reader.u16le();
-    if (length < 4) throw new DecodeError(`an attribute of ${length} bytes`, reader.offset);
-    const id = reader.u16le() & NLA_TYPE_MASK;
-    const value = reader.fenced(length - 4);
-    reader.skip(Math.min(padding(length), reader.remaining));
-    yield { id, value };
+export function readAttributeHeader(reader: ByteReader): { readonly id: number; readonly length: number } {
+  const length = reader.u16le() - ATTRIBUTE_HEADER_LENGTH;
+  const id = reader.u16le() & NLA_TYPE_MASK;
+  if (length < 0 || length > reader.remaining) {
+    throw new DecodeError(`an attribute of ${length + ATTRIBUTE_HEADER_LENGTH} bytes`, reader.offset);
   }
+  return { id, length };
+}
+
+/** Behind a value. The last of a message may go without. */
+export function skipPadding(reader: ByteReader, length: number): void {
+  reader.skip(Math.min(padding(length), reader.remaining));
 }
 
 /** Opens an attribute; its value is what is written until `endAttribute`. */
 export function beginAttribute(writer: ByteWriter, type: number): number {
   const start = writer.length;
-  writer.u16le(0).u16le(type);
+  writeAttributeHeader(writer, type, 0);
   return start;
 }
 
@@ -137,6 +141,15 @@ export function endAttribute(writer: ByteWriter, start: number): void {
   const length = writer.length - start;
   if (length > 0xffff) throw new RangeError(`an attribute of ${length} bytes does not fit its length field`);
   writer.patchU16le(start, length);
+  writePadding(writer, length);
+}
+
+/** Before a value of a known length. */
+export function writeAttributeHeader(writer: ByteWriter, type: number, length: number): void {
+  writer.u32le(((type << 16) | (length + ATTRIBUTE_HEADER_LENGTH)) >>> 0);
+}
+
+export function writePadding(writer: ByteWriter, length: number): void {
   const missing = padding(length);
   if (missing > 0) writer.zeros(missing);
 }
@@ -149,5 +162,5 @@ export function readString(value: ByteReader): string {
 }
 
 function padding(length: number): number {
-  return (ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT;
+  return -length & (ALIGNMENT - 1);
 }

@@ -10,10 +10,9 @@ import { RESOLVE_FAMILY } from '../../vectors/ipvs-captures.ts';
 
 const ops = [addService(service(WEB)), ...[1, 2, 3, 4].map((n) => addReal(WEB, real(`10.0.0.${n}`, 80)))];
 
-/** Answers the question for the family and the first `count` operations, then falls silent. */
-function dataplaneWithSilence(count: number) {
+/** Answers the question for the family, refuses the second of the operations, and then falls silent. */
+function dataplaneWithSilence() {
   const clock = new ManualClock();
-  let answered = 0;
   const kernel = new FakeNetlink((messages, socket) => {
     const isFamily = ({ type }: SeenMessage): boolean => type === 0x10;
     for (const message of messages.filter(isFamily)) {
@@ -23,9 +22,8 @@ function dataplaneWithSilence(count: number) {
         socket.deliver(bytes);
       }
     }
-    for (const message of messages.filter((each) => !isFamily(each))) {
-      if (answered++ < count) socket.deliver(acknowledgement(message, message === messages[1] ? 17 : 0));
-    }
+    const [, second] = messages.filter((each) => !isFamily(each));
+    if (second !== undefined) socket.deliver(acknowledgement(second, 17));
   });
   const dataplane = new KernelDataplane({
     open: kernel.open,
@@ -38,12 +36,13 @@ function dataplaneWithSilence(count: number) {
 
 describe('answers that never come', () => {
   it('leave an operation in neither list, with the reason in `lost`', async () => {
-    const { clock, dataplane } = dataplaneWithSilence(3);
+    const { clock, dataplane } = dataplaneWithSilence();
     const outcome = dataplane.apply(ops);
     for (let turn = 0; turn < 10; turn++) await settle();
     await clock.advanceAsync(20_000);
     const report = await outcome;
-    expect(report.applied).toEqual([ops[0], ops[2]]);
+    // The kernel works in order, so the first succeeded; of what came after the second nobody knows.
+    expect(report.applied).toEqual([ops[0]]);
     expect(report.failed.map(({ op }) => op)).toEqual([ops[1]]);
     expect(report.lost?.code).toBe('NETLINK_LOST');
     expect(report.lost?.transient).toBe(true);

@@ -78,7 +78,7 @@ const garbage = fc.dictionary(badPath, badValue, { maxKeys: 12 });
 function everything(content: StoreContent) {
   const { records, problems, revision } = decoded(content, { created: creationOf(SHOP) });
   const built = desiredState(records, 'lb1', null, revision);
-  wantedChecks(built.desired);
+  wantedChecks(prepare(built.desired));
   const effective = effectiveState({
     prepared: prepare(built.desired),
     verdicts: new Map(),

@@ -10,6 +10,7 @@ import { Reconciler } from '../../../src/agent/reconciler.ts';
 import { RouteDriver } from '../../../src/agent/route-driver.ts';
 import { SettingsDriver } from '../../../src/agent/settings-driver.ts';
 import { SettingsFile } from '../../../src/agent/settings-file.ts';
+import { prepare } from '../../../src/agent/policy/prepared.ts';
 import { wantedChecks } from '../../../src/agent/policy/wanted-checks.ts';
 import type { VerdictState } from '../../../src/checks/port.ts';
 import { CodedError } from '../../../src/core/errors.ts';
@@ -357,7 +358,7 @@ describe('what is handed on', () => {
 
   it('are the verdicts of the run before, once', async () => {
     const verdict = { state: 'up', since: 1, cause: 'it was up', latencyMs: 1, at: 1 } as const;
-    const verdicts = new Map(wantedChecks(WANTED).map(({ key }) => [key, verdict]));
+    const verdicts = new Map(wantedChecks(prepare(WANTED)).map(({ key }) => [key, verdict]));
     const bench = new Bench({ savedHealth: { verdicts, memory: emptyMemory } });
     await bench.poke();
     expect(bench.speaker.announced).toEqual(['192.0.2.10']);

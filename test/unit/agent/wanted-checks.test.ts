@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { prepare } from '../../../src/agent/policy/prepared.ts';
 import { wantedChecks } from '../../../src/agent/policy/wanted-checks.ts';
 import type { Desired, DesiredService } from '../../../src/agent/policy/desired-state.ts';
 import { configuration, real, service } from '../../fakes/configurations.ts';
@@ -9,11 +10,12 @@ const one = (
   checks: Desired['checks'] = { ok: tcp },
   reals = [real('a', '10.0.0.1')],
 ) => configuration([service('web', reals, fields)], { checks });
-const keys = (desired: Desired): string[] => wantedChecks(desired).map(({ key }) => key);
+const keys = (desired: Desired): string[] => wantedChecks(prepare(desired)).map(({ key }) => key);
 
 describe('the checks that are wanted', () => {
   it('go to the port of the check, else of the real, else the first of the service', () => {
-    const port = (...args: Parameters<typeof one>) => wantedChecks(one(...args)).map(({ target }) => target.port);
+    const port = (...args: Parameters<typeof one>) =>
+      wantedChecks(prepare(one(...args))).map(({ target }) => target.port);
     const match = { kind: 'ports', ports: [{ first: 8000, last: 8010 }], protocols: ['tcp'] } as const;
     expect(port({ match })).toEqual([8000]);
     expect(port({ match }, undefined, [real('a', '10.0.0.1', { port: 9000 })])).toEqual([9000]);

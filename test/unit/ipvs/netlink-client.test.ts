@@ -5,7 +5,14 @@ import type { ClientLimits } from '../../../src/ipvs/netlink/client.ts';
 import type { NetlinkMessage, NetlinkRequest } from '../../../src/ipvs/netlink/message.ts';
 import { errnoOf } from '../../../src/ipvs/kernel-refusal.ts';
 import { ManualClock, settle } from '../../fakes/manual-clock.ts';
-import { acknowledgement, concatenated, done, FakeNetlink, netlinkMessage } from '../../fakes/netlink-kernel.ts';
+import {
+  acknowledgement,
+  answersTo,
+  concatenated,
+  done,
+  FakeNetlink,
+  netlinkMessage,
+} from '../../fakes/netlink-kernel.ts';
 import type { Answer } from '../../fakes/netlink-kernel.ts';
 
 const request = (byte = 0): NetlinkRequest => ({
@@ -24,15 +31,13 @@ function clientOver(answer: Answer, limits: Partial<ClientLimits> = {}) {
   return { clock, kernel, client: new NetlinkClient({ open: kernel.open, clock, limits }) };
 }
 
-const acknowledgeAll: Answer = (messages, socket) => socket.deliver(...messages.map((each) => acknowledgement(each)));
+const acknowledgeAll: Answer = (messages, socket) => socket.deliver(...answersTo(messages));
 
 describe('requests', () => {
-  it('go out in batches, and each answer finds its request', async () => {
+  it('go out in batches, and each refusal finds its request', async () => {
     const { kernel, client } = clientOver(
       (messages, socket) => {
-        // The kernel answers in order; the client must not depend on it within a batch.
-        const answers = messages.map((each) => acknowledgement(each, (each.payload[0] ?? 0) % 3 === 1 ? 17 : 0));
-        socket.deliver(concatenated(...answers.toReversed()));
+        socket.deliver(concatenated(...answersTo(messages, ({ payload }) => ((payload[0] ?? 0) % 3 === 1 ? 17 : 0))));
       },
       { batchMessages: 4 },
     );
@@ -41,7 +46,24 @@ describe('requests', () => {
     expect(answers.map(({ errno }) => errno)).toEqual([0, 17, 0, 0, 17, 0, 0, 17, 0, 0]);
     expect(kernel.sent.map((batch) => batch.length)).toEqual([4, 4, 2]);
     expect(new Set(kernel.sent.flat().map(({ sequence }) => sequence)).size).toBe(10);
+    // NLM_F_ACK of the last only: what the kernel refuses, it answers anyway.
+    const asked = kernel.sent.map((batch) => batch.map(({ flags }) => (flags & 0x04) !== 0));
+    expect(asked).toEqual([
+      [false, false, false, true],
+      [false, false, false, true],
+      [false, true],
+    ]);
     expect(client.counters).toMatchObject({ datagrams: 3, messages: 10, refused: 3, lost: 0, dumps: 0 });
+  });
+
+  it('are lost when an answer comes out of its order, for then nobody knows what the others are', async () => {
+    const { client } = clientOver((messages, socket) => {
+      const [first, second] = messages;
+      if (first !== undefined && second !== undefined) {
+        socket.deliver(acknowledgement(second, 17), acknowledgement(first, 17));
+      }
+    });
+    expect((await client.request([request(), request(), request()])).lost?.code).toBe('NETLINK_MALFORMED');
   });
 
   it('send nothing for nothing', async () => {

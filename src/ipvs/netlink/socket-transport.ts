@@ -5,18 +5,23 @@ import { ok } from '../../core/result.ts';
 import { openNetlinkFd, RECEIVE_BUFFER_BYTES } from './socket.ts';
 import type { OpenTransport, TransportEvents } from './transport.ts';
 
+/**
+ * The largest datagram that is taken whole. The kernel sizes the parts of a dump by the reader's buffer, up to 32 kB
+ * (netlink_dump in net/netlink/af_netlink.c).
+ */
 const DATAGRAM_BYTES = 64 * 1024;
-/** Datagrams taken in one turn of the event loop. */
-const READS_PER_TURN = 64;
+/** Datagrams taken in one turn of the event loop: about a thousand entries of a dump, which the kernel makes meanwhile. */
+const READS_PER_TURN = 8;
 /** The kernel answers while the request is being written, so a second look is rarely needed: waits grow, then end. */
 const FIRST_POLL_MS = 2;
 const LAST_POLL_MS = 4_000;
 
 /**
- * A netlink socket by plain reads and writes on its descriptor: the way that needs nothing undocumented, should a
- * future Node take the stream's ground away. After each send it looks for answers until some while has passed.
+ * A netlink socket by plain reads and writes on its descriptor. Nothing waits here: the kernel has answered when the
+ * write returns, and makes each further part of a dump while the one before is read. A stream over the descriptor would
+ * cost a turn of the event loop for each datagram.
  */
-export function polledTransport(
+export function socketTransport(
   protocol: number,
   clock: Clock,
   receiveBufferBytes = RECEIVE_BUFFER_BYTES,
@@ -24,19 +29,19 @@ export function polledTransport(
   return (events) => {
     const fd = openNetlinkFd(protocol, receiveBufferBytes);
     if (!fd.ok) return fd;
-    const polled = new PolledSocket(fd.value, clock, events);
+    const socket = new OpenSocket(fd.value, clock, events);
     return ok({
       send: (datagram) => {
-        polled.send(datagram);
+        socket.send(datagram);
       },
       close: () => {
-        polled.close();
+        socket.close();
       },
     });
   };
 }
 
-class PolledSocket {
+class OpenSocket {
   readonly #fd: number;
   readonly #clock: Clock;
   readonly #events: TransportEvents;
@@ -56,14 +61,13 @@ class PolledSocket {
     try {
       writeSync(this.#fd, datagram);
     } catch (error) {
-      // Not within send(): its caller is not ready for an event yet.
-      this.#again(0, () => {
+      this.#nextTurn(() => {
         this.#fail(error);
       });
       return;
     }
     this.#pollMs = FIRST_POLL_MS;
-    this.#again(0, this.#drain);
+    this.#nextTurn(this.#drain);
   }
 
   close(): void {
@@ -74,33 +78,43 @@ class PolledSocket {
   }
 
   readonly #drain = (): void => {
-    for (let reads = 0; reads < READS_PER_TURN && this.#open; reads++) {
+    for (let reads = 0; reads < READS_PER_TURN; reads++) {
       let length;
       try {
         length = readSync(this.#fd, this.#buffer);
       } catch (error) {
-        if (!isEagain(error)) this.#fail(error);
-        else if (this.#pollMs <= LAST_POLL_MS) this.#again(this.#pollMs, this.#drain);
-        this.#pollMs *= 2;
+        if (isEagain(error)) this.#lookLater();
+        else this.#fail(error);
         return;
       }
-      this.#events.onDatagram(this.#buffer.subarray(0, length));
+      const more = this.#events.onDatagram(this.#buffer.subarray(0, length));
+      if (!more || !this.#open) return;
     }
-    if (this.#open) this.#again(0, this.#drain);
+    this.#nextTurn(this.#drain);
   };
 
-  #again(ms: number, step: () => void): void {
+  #lookLater(): void {
+    if (this.#pollMs <= LAST_POLL_MS) {
+      this.#cancel();
+      this.#cancel = this.#clock.after(this.#pollMs, this.#drain);
+    }
+    this.#pollMs *= 2;
+  }
+
+  /** Others get their turn first; between two batches this is where they do. */
+  #nextTurn(step: () => void): void {
     this.#cancel();
-    this.#cancel = this.#clock.after(ms, step);
+    const immediate = setImmediate(step);
+    this.#cancel = () => clearImmediate(immediate);
   }
 
   #fail(cause: unknown): void {
     if (!this.#open) return;
     this.close();
     const code = (cause as NodeJS.ErrnoException).code ?? 'an unknown error';
-    this.#events.onFailure(
-      new CodedError('NETLINK_LOST', `the netlink socket broke with ${code}`, { cause, transient: true }),
-    );
+    const overrun = code === 'ENOBUFS' ? ': the receive buffer overran' : '';
+    const text = `the netlink socket broke with ${code}${overrun}`;
+    this.#events.onFailure(new CodedError('NETLINK_LOST', text, { cause, transient: true }));
   }
 }
 

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { silentLog } from '../../../src/core/ports.ts';
+import { IPVS_CMD } from '../../../src/ipvs/attributes.ts';
+import type { ActualDestination, ActualService } from '../../../src/ipvs/dataplane.ts';
+import { KernelDataplane } from '../../../src/ipvs/kernel-dataplane.ts';
+import { fromHex } from '../../fakes/hex.ts';
+import { ManualClock } from '../../fakes/manual-clock.ts';
+import { concatenated, done, FakeNetlink, netlinkMessage } from '../../fakes/netlink-kernel.ts';
+import type { SeenMessage } from '../../fakes/netlink-kernel.ts';
+import { CAPTURED_FAMILY_ID, CAPTURES, RESOLVE_FAMILY } from '../../vectors/ipvs-captures.ts';
+
+const HEADER_BYTES = 16;
+
+/** What ipvsadm said to a kernel, less the netlink header: a dump describes an entry by the same attributes. */
+function captured(command: string): Uint8Array {
+  const capture = CAPTURES.find((each) => each.command === command);
+  return fromHex(capture?.sent[0] ?? '').slice(HEADER_BYTES);
+}
+
+const SERVICE = captured('-A -t 10.0.0.1:80 -s wlc');
+const NAT_REAL = captured('-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 5 -x 100 -y 50');
+const GRE_REAL = captured('-a -t 10.0.0.1:80 -r 10.1.0.3:80 -i -w 2147483647 --tun-type gre --tun-csum');
+
+/** A kernel that holds one service, and reals that a test may change. */
+function kernelWith(...reals: Uint8Array[]) {
+  const tell = (message: SeenMessage): Uint8Array[] => {
+    if (message.type !== CAPTURED_FAMILY_ID) {
+      return RESOLVE_FAMILY.received.map((hex) => {
+        const bytes = fromHex(hex);
+        new DataView(bytes.buffer).setUint32(8, message.sequence, true);
+        return bytes;
+      });
+    }
+    const entries = message.payload[0] === IPVS_CMD.getService ? [SERVICE] : reals;
+    const parts = entries.map((entry) => netlinkMessage(CAPTURED_FAMILY_ID, 0x02, message.sequence, entry));
+    return [concatenated(...parts), done(message)];
+  };
+  const kernel = new FakeNetlink((messages, socket) => {
+    for (const message of messages) socket.deliver(...tell(message));
+  });
+  const deps = { open: kernel.open, clock: new ManualClock(), log: silentLog };
+  const dataplane = new KernelDataplane({ ...deps, loadModule: () => Promise.resolve() });
+  const read = async (): Promise<{ service: ActualService; reals: ActualDestination[] }> => {
+    const state = await dataplane.read();
+    if (!state.ok) throw state.error;
+    const [service] = state.value.values();
+    if (service === undefined) throw new Error('the service was not read');
+    return { service, reals: [...service.destinations.values()] };
+  };
+  return { reals, read };
+}
+
+describe('a second reading', () => {
+  it('gives the very same objects for what has not changed', async () => {
+    const { read } = kernelWith(NAT_REAL, GRE_REAL);
+    const first = await read();
+    expect(first.reals.map(({ destination }) => destination.weight)).toEqual([5, 2_147_483_647]);
+    expect((await read()).service).toBe(first.service);
+  });
+
+  it('reads anew what has', async () => {
+    const { reals, read } = kernelWith(NAT_REAL, GRE_REAL);
+    const first = await read();
+    const edited = Uint8Array.from(NAT_REAL);
+    // IPVS_DEST_ATTR_WEIGHT: nla_len 8, nla_type 4, and the weight.
+    const at = Buffer.from(edited).indexOf(fromHex('0800040005000000'));
+    edited[at + 4] = 6;
+    reals[0] = edited;
+    const second = await read();
+    expect(second.reals.map(({ destination }) => destination.weight)).toEqual([6, 2_147_483_647]);
+    expect(second.service).not.toBe(first.service);
+    expect(second.reals[1]).toBe(first.reals[1]);
+    expect(first.reals[0]?.destination.weight).toBe(5);
+  });
+
+  it('takes neither a real that went nor one that came for another', async () => {
+    const { reals, read } = kernelWith(NAT_REAL, GRE_REAL);
+    await read();
+    reals.shift();
+    expect((await read()).reals.map(({ destination }) => destination.address)).toEqual(['10.1.0.3']);
+    reals.push(NAT_REAL);
+    expect((await read()).reals.map(({ destination }) => destination.address)).toEqual(['10.1.0.3', '10.1.0.1']);
+  });
+});
