@@ -1,5 +1,5 @@
 import { describeError } from '../core/errors.ts';
-import type { Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
+import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
 import { checkTypes } from './catalog.ts';
 import type { CheckType } from './definition.ts';
 import type { CheckRunner, Verdict, WantedCheck } from './port.ts';
@@ -59,6 +59,7 @@ export class ShardedCheckRunner implements ObservedCheckRunner {
   readonly #wanted: WantedSet;
   readonly #shards: readonly ShardSupervisor[];
   readonly #pokes = new Set<{ readonly poke: () => void }>();
+  #telling: Cancel | null = null;
   #closed = false;
 
   constructor(deps: CheckRunnerDeps, open: OpenShard) {
@@ -130,6 +131,7 @@ export class ShardedCheckRunner implements ObservedCheckRunner {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#telling?.();
     this.#pokes.clear();
     await Promise.all(this.#shards.map((shard) => shard.close()));
   }
@@ -139,7 +141,18 @@ export class ShardedCheckRunner implements ObservedCheckRunner {
     for (const { id, ...verdict } of notices) {
       if (this.#wanted.update(id, verdict)) look = true;
     }
-    if (look) this.#poke();
+    if (look) this.#pokeSoon();
+  }
+
+  /**
+   * All that has arrived in this turn of the event loop is told once, in the next. A busy thread finds a hundred
+   * messages waiting, which all arrive in one turn: a pass for each would leave everything else without one.
+   */
+  #pokeSoon(): void {
+    this.#telling ??= this.#clock.after(0, () => {
+      this.#telling = null;
+      this.#poke();
+    });
   }
 
   #poke(): void {

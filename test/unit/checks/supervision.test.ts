@@ -60,9 +60,23 @@ function supervised(checks: readonly WantedCheck[]) {
   /** All verdicts so far are up. */
   const allUp = (): void => {
     shards.say({ kind: 'notices', notices: shards.judges().map(({ id }) => ({ id, ...UP })) });
+    clock.advance(0);
   };
   return { clock, shards, runner, errors, allUp, pokes: () => pokes };
 }
+
+describe('what shards tell', () => {
+  it('is passed on once, in the next turn, however many messages were waiting', () => {
+    const ports = Array.from({ length: 100 }, (_, index) => 1_000 + index);
+    const { clock, shards, runner, pokes } = supervised(ports.map((port) => wanted(`of ${port}`, { port })));
+    for (const { id } of shards.judges()) shards.say({ kind: 'notices', notices: [{ id, ...UP }] });
+    expect([pokes(), runner.settled()]).toEqual([0, true]);
+    clock.advance(0);
+    expect(pokes()).toBe(1);
+    clock.advance(1_000);
+    expect(pokes()).toBe(1);
+  });
+});
 
 describe('a shard that dies', () => {
   it('is opened again, with everything that it knew', () => {
