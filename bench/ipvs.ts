@@ -6,7 +6,7 @@ import { hostHasIpvs } from '../test/lab/kernel.ts';
 import { labCache, requireParts } from '../test/lab/parts.ts';
 import type { Measured } from './kit/ipvs/inside.ts';
 import { runInGuest } from './kit/guest.ts';
-import { type Bench, exactly, ratioAtMost, type Reporter } from './kit/report.ts';
+import { below, type Bench, exactly, ratioAtMost, type Reporter } from './kit/report.ts';
 
 /*
  * The netlink dataplane against `ipvsadm --restore`, on a kernel of this machine's own if that has IPVS, else in a
@@ -22,9 +22,14 @@ export const bench: Bench = {
   about: 'IPVS: 10,000 reals, a start with nothing to do, and one edit, against ipvsadm',
   async run(report) {
     const measured = await measure(report);
-    const ipvsadm = median(measured.ipvsadmMs);
+    // The guest's clock jumps over the time in which a program waits for files of this machine: the least is the truth.
+    const ipvsadm = Math.min(...measured.ipvsadmMs);
+    const reload = { name: 'keepalived reload', value: Math.min(...measured.keepalived.reloadMs) };
+    const floor = (which: 'readMs' | 'writeMs'): { name: string; value: number } => {
+      return { name: 'the kernel alone', value: median(measured.floor.map((each) => each[which])) };
+    };
     report.note(`ipvsadm --restore: ${spread(measured.ipvsadmMs)} ms; apply: ${spread(measured.applyMs)} ms`);
-    report.note(JSON.stringify(measured));
+    report.note(`apply, in JavaScript: ${spread(measured.applyCpu.map(({ userMs }) => userMs))} ms`);
     report.figure({
       figure: 'ipvs: 10,000 reals on an empty kernel, apply to last ACK',
       value: median(measured.applyMs),
@@ -33,11 +38,25 @@ export const bench: Bench = {
       goal: ratioAtMost(0.65),
     });
     report.figure({
+      figure: 'ipvs: the same',
+      value: median(measured.applyMs),
+      unit: 'ms',
+      peer: { name: 'keepalived start', value: measured.keepalived.startMs },
+      goal: ratioAtMost(0.75),
+    });
+    report.figure({
+      figure: 'ipvs: the same',
+      value: median(measured.applyMs),
+      unit: 'ms',
+      peer: floor('writeMs'),
+      goal: null,
+    });
+    report.figure({
       figure: 'ipvs: longest stall of the event loop meanwhile',
       value: median(measured.stallMs),
       unit: 'ms',
       peer: null,
-      goal: null,
+      goal: below(20),
     });
     report.figure({
       figure: 'ipvs: messages that write, in a start with everything right',
@@ -57,15 +76,15 @@ export const bench: Bench = {
       figure: 'ipvs: one reading of 10,000 reals',
       value: measured.start.readMs,
       unit: 'ms',
-      peer: { name: PEER, value: ipvsadm },
+      peer: floor('readMs'),
       goal: null,
     });
     report.figure({
       figure: 'ipvs: a verifying pass, reading and plan',
       value: median(measured.verifyMs),
       unit: 'ms',
-      peer: { name: PEER, value: ipvsadm },
-      goal: null,
+      peer: reload,
+      goal: ratioAtMost(0.15),
     });
     report.figure({
       figure: 'ipvs: messages for one weight edit',
@@ -85,8 +104,8 @@ export const bench: Bench = {
       figure: 'ipvs: one weight edit among 10,000 reals, plan to ACK',
       value: median(measured.edit.ms),
       unit: 'ms',
-      peer: { name: PEER, value: ipvsadm },
-      goal: null,
+      peer: reload,
+      goal: ratioAtMost(0.05),
     });
   },
 };

@@ -77,7 +77,7 @@ describe('a UDP flow whose real is taken away', () => {
       await party.until('listens', () => party.log().includes('listening'));
     }
     await run('ipvsadm', ['--clear']);
-    dataplane = await createDataplane('ipvs', { clock: systemClock, log: silentLog });
+    dataplane = createDataplane('ipvs', { clock: systemClock, log: silentLog });
     conntrack = new NetlinkConntrack({ open: socketTransport(NETLINK_NETFILTER, systemClock), clock: systemClock });
   });
   afterEach(async () => {

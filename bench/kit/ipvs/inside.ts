@@ -25,8 +25,6 @@ import { fullPlan, REALS, restoreText, wanted } from './workload.ts';
 export interface Measured {
   readonly floor: readonly Floor[];
   readonly keepalived: KeepalivedRound;
-  /** A process of Node that does nothing. */
-  readonly nodeStartMs: number;
   /** Processor time in JavaScript and in the kernel during each of `applyMs`. */
   readonly applyCpu: readonly { readonly userMs: number; readonly systemMs: number }[];
   readonly ipvsadmMs: readonly number[];
@@ -150,13 +148,9 @@ for (let round = 0; round < WARM_UP + ROUNDS; round++) {
     floor.push(await floorRound());
   }
 }
-const nodeStart = performance.now();
-execFileSync(process.execPath, ['-e', '0']);
-const nodeStartMs = performance.now() - nodeStart;
 const measured: Measured = {
   floor,
   keepalived: await keepalivedRound(RELOADS),
-  nodeStartMs,
   applyCpu: applied.map(({ cpu }) => cpu),
   ipvsadmMs,
   applyMs: applied.map(({ ms }) => ms),
