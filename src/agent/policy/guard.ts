@@ -80,7 +80,8 @@ export function guard(input: GuardInput): GuardOutcome {
   if (whole === null && lost.length === 0 && (gone.length === 0 || input.settled)) return letThrough();
   const kept = whole === null ? retain(accepted, candidate, lost) : accepted;
   const agent = gone.length === 0 ? kept.agent : accepted.agent;
-  const inForce = { ...kept, agent, revision: accepted.revision };
+  // Limits that came with losses wait with them: the next look would judge those by what they brought along.
+  const inForce = { ...kept, agent: { ...agent, limits }, revision: accepted.revision };
   const keep = (hold: Hold | null): GuardOutcome => ({
     accepted: inForce,
     hold,

@@ -98,6 +98,25 @@ describe('the way of losses', () => {
     expect(left()).toBe(9);
   });
 
+  it('judges losses by the limits of before them, however often it looks at what widened the limits', async () => {
+    const bench = await new IntakeBench().fill().start();
+    const wide = { limits: { maxDeleteShare: 1 }, verifyInterval: '7s' };
+    bench.store.put('config/agents/lb1', wide);
+    await bench.lose('s0', 's1', 's2', 's3');
+    await bench.pass(310);
+    expect(bench.held).toHaveLength(4);
+    bench.store.put('config/services/later', { vip: 'shop', match: { ports: ['81'] } });
+    await bench.pass(310);
+    expect(bench.held).toHaveLength(4);
+    expect(bench.services).toEqual(['later', ...SERVICES]);
+    expect(bench.intake.accepted()?.agent.verifyIntervalMs).toBe(7_000);
+    bench.fill().store.put('config/agents/lb1', wide);
+    await bench.pass(0);
+    await bench.lose('s0', 's1', 's2', 's3');
+    await bench.pass(310);
+    expect(bench.held).toBeNull();
+  });
+
   it('does not age losses when the wall clock jumps ahead', async () => {
     const bench = await new IntakeBench().fill().start();
     await bench.lose('s0', 's1', 's2');
