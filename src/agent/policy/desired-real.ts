@@ -1,12 +1,12 @@
-import { canonicalAddress, familyOf, isHostAddress } from '../../model/address.ts';
+import { canonicalAddress, isHostAddress } from '../../model/address.ts';
 import type { IpAddress } from '../../model/address.ts';
 import type { Decoded } from '../../model/record-set.ts';
 import type { RealRecord } from '../../model/records/real.ts';
 import type { FieldProblem } from '../../model/validate.ts';
 import type { References } from './desired-service.ts';
-import { checkFaults, portFaults } from './desired-service.ts';
+import { checkFaults, portFaults, reachFaults } from './desired-service.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';
-import { familiesOf, reaches } from './expansion.ts';
+import { familiesOf } from './expansion.ts';
 import { HOST_ADDRESS_RULE, finding, findingInWords } from './findings.ts';
 import { forwardingFaults, forwardingOf } from './forwarding.ts';
 import { containsPort } from './port-ranges.ts';
@@ -46,24 +46,12 @@ export function realFaults(
     ...probeFaults(real, service, references),
   ];
   if (!isHostAddress(real.address)) faults.push(finding('address', real.address, HOST_ADDRESS_RULE));
-  if (!isReached(real, service, vipAddresses)) {
-    const families = [...familiesOf(service, vipAddresses)];
-    faults.push(finding('address', real.address, `an ${families.join(' or ')} address, or a tunnel to it`));
-  }
+  faults.push(...reachFaults(real, 'address', familiesOf(service, vipAddresses), references));
   if (real.lowerThreshold > real.upperThreshold) {
     // ERANGE in ip_vs_add_dest() and ip_vs_edit_dest().
     faults.push(finding('lowerThreshold', real.lowerThreshold, `at most the upperThreshold, ${real.upperThreshold}`));
   }
   return faults;
-}
-
-function isReached(
-  { forwarding, address }: DesiredReal,
-  { match }: DesiredService,
-  vip: readonly IpAddress[],
-): boolean {
-  if (match.kind === 'fwmark') return match.families.some((family) => reaches(forwarding, address, family));
-  return vip.some((one) => reaches(forwarding, address, familyOf(one)));
 }
 
 function probeFaults(real: DesiredReal, service: DesiredService, references: References): FieldProblem[] {

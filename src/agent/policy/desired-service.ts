@@ -1,4 +1,5 @@
 import { canonicalAddress, isHostAddress } from '../../model/address.ts';
+import type { Family } from '../../model/address.ts';
 import type { CheckDefinition } from '../../model/check-definition.ts';
 import { durationMs } from '../../model/duration.ts';
 import type { Decoded } from '../../model/record-set.ts';
@@ -12,6 +13,8 @@ import { describePorts, onlyPort, portRanges } from './port-ranges.ts';
 
 /** What a record refers to, as far as it is there. */
 export interface References {
+  /** Whether reals may be of another family than their service, through a tunnel. */
+  readonly mixesFamilies: boolean;
   vip(name: string): DesiredVip | null;
   hasVipRecord(name: string): boolean;
   check(name: string): CheckDefinition | null;
@@ -113,7 +116,7 @@ export function serviceFaults(service: DesiredService, references: References): 
     const allowed = `at most ${MAX_KERNEL_SERVICES} (addresses × ports × protocols)`;
     faults.push(findingInWords('match', `${count} kernel services`, allowed));
   }
-  return [...faults, ...sorryFaults(service, vip)];
+  return [...faults, ...sorryFaults(service, vip, references)];
 }
 
 export function checkFaults(checks: readonly string[], references: References): FieldProblem[] {
@@ -171,16 +174,28 @@ function persistenceFaults({ persistence, match }: DesiredService): FieldProblem
   return faults;
 }
 
-function sorryFaults(service: DesiredService, vip: DesiredVip): FieldProblem[] {
+function sorryFaults(service: DesiredService, vip: DesiredVip, references: References): FieldProblem[] {
   const { sorry } = service;
   if (sorry === null) return [];
   const faults = [...forwardingFaults(sorry.forwarding, 'sorry.forward'), ...portFaults(service, sorry, 'sorry.port')];
   if (!isHostAddress(sorry.address)) faults.push(finding('sorry.address', sorry.address, HOST_ADDRESS_RULE));
-  const families = [...familiesOf(service, vip.addresses)];
-  if (!families.some((family) => reaches(sorry.forwarding, sorry.address, family))) {
-    faults.push(finding('sorry.address', sorry.address, `an ${families.join(' or ')} address, or a tunnel to it`));
-  }
+  faults.push(...reachFaults(sorry, 'sorry.address', familiesOf(service, vip.addresses), references));
   return faults;
+}
+
+/** An address that packets of none of the families can get to. */
+export function reachFaults(
+  { address, forwarding }: Pick<NonNullable<DesiredService['sorry']>, 'address' | 'forwarding'>,
+  field: string,
+  families: ReadonlySet<Family>,
+  { mixesFamilies }: References,
+): FieldProblem[] {
+  const all = [...families];
+  if (all.some((family) => reaches(forwarding, address, family, mixesFamilies))) return [];
+  const other = mixesFamilies
+    ? 'or a tunnel to it'
+    : 'and no tunnel: the kernel synchronises (kernel.sync) no connections across families';
+  return [finding(field, address, `an ${all.join(' or ')} address, ${other}`)];
 }
 
 /** A port of its own where the packets keep theirs. */

@@ -16,7 +16,7 @@ import { named } from './desired-state.ts';
 import type { VipTable } from './desired-vip.ts';
 import { byAge, vipTable } from './desired-vip.ts';
 import { drainAdvice, drainOf } from './drains.ts';
-import { matchesOf } from './expansion.ts';
+import { matchesOf, mixesFamilies } from './expansion.ts';
 import { findingInWords } from './findings.ts';
 import { overrideAdvice } from './overrides.ts';
 
@@ -73,6 +73,7 @@ class ServiceBuilder {
     this.#vips = vips;
     this.#previous = previous;
     this.#references = {
+      mixesFamilies: mixesFamilies(agent),
       vip: (name) => vips.get(name),
       hasVipRecord: (name) => records.vips.has(name),
       check: (name) => this.#check(name),

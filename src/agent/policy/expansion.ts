@@ -2,7 +2,7 @@ import type { DestinationKey, Forwarding, KernelService, ServiceKey, ServiceMatc
 import { destinationKeyOf, serviceKeyOf } from '../../ipvs/dataplane.ts';
 import type { Family, IpAddress } from '../../model/address.ts';
 import { familyOf } from '../../model/address.ts';
-import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
+import type { Desired, DesiredAgent, DesiredReal, DesiredService } from './desired-state.ts';
 import { named } from './desired-state.ts';
 import { countPorts, eachPort } from './port-ranges.ts';
 
@@ -16,6 +16,8 @@ export interface Expansion {
 
 export interface ExpandedService {
   readonly service: DesiredService;
+  /** See `mixesFamilies`: what it is expanded by. */
+  readonly mixesFamilies: boolean;
   readonly kernel: readonly ExpandedKernelService[];
 }
 
@@ -44,6 +46,7 @@ export interface ExpandedDestination {
 export function expand(accepted: Desired, known: ReadonlyMap<string, ExpandedService> = new Map()): Expansion {
   const services = new Map<string, ExpandedService>();
   const claimed = new Set<ServiceKey>();
+  const mixes = mixesFamilies(accepted.agent);
   for (const service of Object.values(accepted.services).sort(byPrecedence)) {
     const matches: Matched[] = [];
     for (const match of matchesOf(service, named(accepted.vips, service.vip)?.addresses ?? [])) {
@@ -53,8 +56,8 @@ export function expand(accepted: Desired, known: ReadonlyMap<string, ExpandedSer
       matches.push({ match, key });
     }
     const before = known.get(service.name);
-    const same = before?.service === service && hasKeys(before, matches);
-    services.set(service.name, same ? before : expandService(service, matches));
+    const same = before?.service === service && before.mixesFamilies === mixes && hasKeys(before, matches);
+    services.set(service.name, same ? before : expandService(service, matches, mixes));
   }
   return { services };
 }
@@ -68,9 +71,10 @@ function hasKeys({ kernel }: ExpandedService, matches: readonly Matched[]): bool
   return kernel.length === matches.length && kernel.every(({ key }, index) => key === matches[index]?.key);
 }
 
-function expandService(service: DesiredService, matches: readonly Matched[]): ExpandedService {
+function expandService(service: DesiredService, matches: readonly Matched[], mixes: boolean): ExpandedService {
   const reals = realsInOrder(service);
-  return { service, kernel: matches.map(({ match, key }) => expandMatch(service, reals, match, key)) };
+  const kernel = matches.map(({ match, key }) => expandMatch(service, reals, match, key, mixes));
+  return { service, mixesFamilies: mixes, kernel };
 }
 
 /** The order in which services get what only one can have. */
@@ -120,9 +124,18 @@ export function familiesOf(service: DesiredService, addresses: readonly IpAddres
   return new Set(service.match.kind === 'fwmark' ? service.match.families : addresses.map(familyOf));
 }
 
-/** Whether packets of the family can reach the address: another family only through a tunnel. */
-export function reaches(forwarding: Forwarding, address: IpAddress, family: Family): boolean {
-  return forwarding.method === 'tunnel' || familyOf(address) === family;
+/** Whether packets of the family can reach the address: another family only through a tunnel, if that is allowed. */
+export function reaches(forwarding: Forwarding, address: IpAddress, family: Family, mixes: boolean): boolean {
+  return familyOf(address) === family || (mixes && forwarding.method === 'tunnel');
+}
+
+/**
+ * Whether a service may have reals of the other family: the kernel's protocol that synchronises connections cannot
+ * tell of them, so while a sync daemon runs it refuses such reals, and while there is one it refuses the daemon
+ * (EINVAL in ip_vs_genl_set_cmd() and ip_vs_genl_new_daemon()).
+ */
+export function mixesFamilies({ kernel }: Pick<DesiredAgent, 'kernel'>): boolean {
+  return !kernel.some(({ kind }) => kind === 'sync');
 }
 
 function expandMatch(
@@ -130,18 +143,19 @@ function expandMatch(
   reals: readonly DesiredReal[],
   match: ServiceMatch,
   key: ServiceKey,
+  mixes: boolean,
 ): ExpandedKernelService {
   const destinations: ExpandedDestination[] = [];
   const taken = new Set<DestinationKey>();
   for (const real of reals) {
-    if (!reaches(real.forwarding, real.address, match.family)) continue;
+    if (!reaches(real.forwarding, real.address, match.family, mixes)) continue;
     const destination = destinationOf(real.name, real, match);
     if (taken.has(destination.key)) continue;
     taken.add(destination.key);
     destinations.push(destination);
   }
   const { sorry } = service;
-  const sorryHere = sorry !== null && reaches(sorry.forwarding, sorry.address, match.family);
+  const sorryHere = sorry !== null && reaches(sorry.forwarding, sorry.address, match.family, mixes);
   return {
     key,
     kernel: kernelServiceOf(service, match),

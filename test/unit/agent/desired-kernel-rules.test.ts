@@ -7,6 +7,7 @@ import { plan } from '../../../src/agent/policy/plan.ts';
 import { prepare } from '../../../src/agent/policy/prepared.ts';
 import type { DataplaneOp, DataplaneState } from '../../../src/ipvs/dataplane.ts';
 import { brokenRule } from '../../../src/ipvs/rules.ts';
+import { familyOf } from '../../../src/model/address.ts';
 import { SCHEDULERS, SCHEDULER_FLAGS } from '../../../src/model/records/service.ts';
 import { runs } from '../../fakes/property.ts';
 import { build } from '../../fakes/records.ts';
@@ -86,14 +87,25 @@ const contentArbitrary = fc
     fc.uniqueArray(fc.constantFrom('192.0.2.10', '192.0.2.11', '2001:db8::10'), { minLength: 1 }),
     serviceArbitrary,
     fc.array(realArbitrary, { maxLength: 3 }),
+    fc.boolean(),
   )
-  .map(([addresses, service, reals]): StoreContent => ({
+  .map(([addresses, service, reals, synchronised]): StoreContent => ({
+    'agents/lb1': { kernel: { sync: { master: synchronised ? { interface: 'eth1' } : null } } },
     'vips/shop': { addresses },
     'services/web': { vip: 'shop', ...service },
     ...Object.fromEntries(reals.map((real, index) => [`services/web/reals/r${index}`, real])),
   }));
 
-function opsFor(content: StoreContent): { readonly ops: readonly DataplaneOp[]; readonly faults: number } {
+/** Refused while a sync daemon runs: a rule that one operation alone cannot break. */
+function mixesFamilies(op: DataplaneOp): boolean {
+  return op.kind === 'addDestination' && familyOf(op.destination.address) !== op.match.family;
+}
+
+function opsFor(content: StoreContent): {
+  readonly ops: readonly DataplaneOp[];
+  readonly faults: number;
+  readonly synchronised: boolean;
+} {
   const { desired, problems } = build(content);
   const actual: DataplaneState = new Map();
   const { effective } = effectiveState({
@@ -113,17 +125,22 @@ function opsFor(content: StoreContent): { readonly ops: readonly DataplaneOp[]; 
     drainTimeoutMs: 1,
     now: 1,
   });
-  return { ops: planned.ops, faults: problems.filter(({ effect }) => effect !== 'in force').length };
+  const faults = problems.filter(({ effect }) => effect !== 'in force').length;
+  return { ops: planned.ops, faults, synchronised: desired.agent.kernel.length > 0 };
 }
 
 describe('what the kernel refuses', () => {
   it('is refused as a record first, whatever else is in it', () => {
     let refused = 0;
     let planned = 0;
+    let mixed = 0;
     fc.assert(
       fc.property(contentArbitrary, (content) => {
-        const { ops, faults } = opsFor(content);
+        const { ops, faults, synchronised } = opsFor(content);
         expect(ops.map(brokenRule).filter((broken) => broken !== null)).toEqual([]);
+        const mixing = ops.filter(mixesFamilies).length;
+        if (synchronised) expect(mixing).toBe(0);
+        mixed += mixing;
         refused += faults;
         planned += ops.length;
       }),
@@ -131,5 +148,6 @@ describe('what the kernel refuses', () => {
     );
     expect(refused).toBeGreaterThan(200);
     expect(planned).toBeGreaterThan(500);
+    expect(mixed).toBeGreaterThan(10);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { expand } from '../../../src/agent/policy/expansion.ts';
 import { SHOP, build } from '../../fakes/records.ts';
 import type { StoreContent } from '../../fakes/records.ts';
 
@@ -139,6 +140,21 @@ describe('rules for a real in its service', () => {
     const mark = { match: { fwmark: 7 } };
     expect(complaints(service(mark))).toEqual(Array.from({ length: 3 }, () => 'checks: no port to probe (ignored)'));
     expect(complaints({ ...service(mark), 'checks/ok': { type: 'tcp', port: 80 } })).toEqual([]);
+  });
+
+  it('mixes no families while the kernel synchronises connections', () => {
+    const sync = { 'agents/lb1': { kernel: { sync: { master: { interface: 'eth1' } } } } };
+    const tunnel = { address: '2001:db8::1', forward: { tunnel: 'ipip' } };
+    expect(complaints({ ...real(tunnel), ...sync })).toEqual(['address: "2001:db8::1" (ignored)']);
+    const both = { ...real(tunnel), ...sync, 'vips/shop': { addresses: ['192.0.2.10', '2001:db8::10'] } };
+    const { desired, problems } = build(both);
+    expect(problems).toEqual([]);
+    const kernel = expand(desired).services.get('web')?.kernel ?? [];
+    const held = kernel.map(({ key, destinations }) => [key, destinations.map((one) => one.real)]);
+    expect(held).toEqual([
+      ['tcp|192.0.2.10|80', ['b', 'c']],
+      ['tcp|2001:db8::10|80', ['a']],
+    ]);
   });
 
   it('takes an IPv6 real for a VIP with both families', () => {
