@@ -114,6 +114,25 @@ describe('a virtual server', () => {
   });
 });
 
+describe('global_defs', () => {
+  it('gives the settings of the kernel to all agents', () => {
+    const { records, notes } = imported(`global_defs {
+      router_id LVS
+      lvs_timeouts tcp 900 udp 300
+      lvs_sync_daemon eth1 VI_1 id 3 group 224.0.0.99
+      lvs_flush
+    }`);
+    const daemon = { interface: 'eth1', id: 3, group: '224.0.0.99' };
+    expect(records.get('config/agents/_default')).toEqual({
+      kernel: { timeouts: { tcp: '900s', udp: '300s' }, sync: { master: daemon, backup: daemon } },
+    });
+    expect(notes).toMatchObject([
+      { line: 4, kind: 'changed' },
+      { line: 5, kind: 'left out', found: 'lvs_flush' },
+    ]);
+  });
+});
+
 describe('groups and marks', () => {
   const group = (members: string): string =>
     `virtual_server_group edge {\n${members}\n}\nvirtual_server group edge {\nprotocol TCP\n${REAL} }`;
