@@ -17,7 +17,7 @@ import { HealthFile } from './health-file.ts';
 import { HostAdvice } from './host-advice.ts';
 import { JournalFile } from './journal-file.ts';
 import { KernelDriver } from './kernel-driver.ts';
-import type { OpenKernel } from './kernel-driver.ts';
+import type { OpenKernel } from './kernel-ports.ts';
 import { LastKnownGoodFile } from './last-known-good.ts';
 import { runSteps } from './lifecycle.ts';
 import type { StopStep } from './lifecycle.ts';

@@ -13,7 +13,6 @@ import type {
   ServiceKey,
   ServiceMatch,
 } from '../ipvs/dataplane.ts';
-import type { PacketMarks } from '../ipvs/packet-marks.ts';
 import { describeOp } from '../ipvs/describe.ts';
 import type { DriftKind } from '../model/drift-kinds.ts';
 import type { Counters } from './counters.ts';
@@ -21,6 +20,8 @@ import { DriftWatch } from './drift-watch.ts';
 import type { Comparison, Repair } from './drift-watch.ts';
 import type { DesiredAgent } from './policy/desired-state.ts';
 import type { Effective } from './policy/effective-state.ts';
+import { clearFormerTable } from './former-table.ts';
+import type { KernelPorts, OpenKernel } from './kernel-ports.ts';
 import { MarkDriver } from './mark-driver.ts';
 import type { JournalFile } from './journal-file.ts';
 import { emptyJournal } from './policy/journal.ts';
@@ -57,15 +58,6 @@ export interface KernelReport {
   /** What keeps the host from forwarding, although the kernel holds what it should. */
   readonly hindrances: readonly string[];
 }
-
-/** The two ports to the host, opened together: a dry run leaves the interfaces alone as well. */
-export interface KernelPorts {
-  readonly dataplane: Dataplane;
-  readonly addresses: InterfaceAddresses;
-  readonly marks: PacketMarks;
-}
-
-export type OpenKernel = (kind: DesiredAgent['dataplane']) => Promise<KernelPorts>;
 
 interface KernelDriverDeps {
   readonly open: OpenKernel;
@@ -171,7 +163,7 @@ export class KernelDriver {
     }
     this.#kind = kind;
     // What a dry run would have done is not ours in the kernel, where the same service may be somebody else's.
-    this.#journal = isDryRun(kind) ? emptyJournal : this.#deps.journalFile.load();
+    this.#journal = isDryRun(kind) ? emptyJournal : this.#deps.journalFile.load(kind);
     this.#report = { ...this.#report, adapter: this.#ports.dataplane.name, info: null, hindrances: [] };
   }
 
@@ -256,12 +248,22 @@ export class KernelDriver {
     const count = steps.services.length + steps.addresses.length;
     if (count > 0) await this.#carryOut(ports, steps, failures);
     await this.#markDriver.follow(ports.marks, effective, steps, this.#readAtMonotonic, failures);
+    if (failures.length === 0) await this.#clearFormer(failures);
     this.#report = { ...this.#report, failures };
     if (failures.length === 0) return true;
     const fields = { failed: failures.length, first: failures.slice(0, SPELLED_OUT) };
     this.#deps.log.error(fields, 'part of the plan failed; the kernel is read again');
     this.#picture = null;
     return false;
+  }
+
+  /** Once this table has everything that is wanted, that of the dataplane before is not needed any more. */
+  async #clearFormer(failures: string[]): Promise<void> {
+    const { former = null } = this.#journal;
+    if (former === null) return;
+    const failure = await clearFormerTable(this.#deps.open, former);
+    if (failure !== null) failures.push(failure);
+    else this.#remember({ ...this.#journal, former: null });
   }
 
   async #carryOut(ports: KernelPorts, steps: Steps, failures: string[]): Promise<void> {

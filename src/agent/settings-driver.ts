@@ -120,6 +120,8 @@ export class SettingsDriver {
 
   async #bringAbout(wanted: readonly KernelSetting[]): Promise<readonly string[]> {
     const port = this.#port;
+    // What was found before waits for IPVS to be the dataplane again: until then nobody could put it back.
+    if (port === null && this.#kind !== null && wanted.length === 0) return [];
     if (port === null)
       return [`kernel settings: there are none of IPVS with the dataplane ${this.#kind ?? 'that could not be opened'}`];
     const read = await port.read();

@@ -1,4 +1,4 @@
-import type { KernelPorts } from '../../src/agent/kernel-driver.ts';
+import type { KernelPorts } from '../../src/agent/kernel-ports.ts';
 import { CodedError } from '../../src/core/errors.ts';
 import type { Result } from '../../src/core/result.ts';
 import { err, ok } from '../../src/core/result.ts';

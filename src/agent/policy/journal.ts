@@ -1,7 +1,7 @@
 import type { DestinationKey, ServiceKey } from '../../ipvs/dataplane.ts';
 import type { IpAddress } from '../../model/address.ts';
 import type { Connections } from './connections.ts';
-import type { Named } from './desired-state.ts';
+import type { DesiredAgent, Named } from './desired-state.ts';
 
 /**
  * What is ours in the kernel, where nothing says so. Written before the kernel is changed; plain data. A kernel
@@ -12,6 +12,15 @@ export interface Journal {
   readonly services: Named<JournalService>;
   /** VIP addresses that we added, by `addressKey`. */
   readonly addresses: Named<JournalAddress>;
+  /** The dataplane that the services are in; absent = none yet. */
+  readonly dataplane?: DesiredAgent['dataplane'];
+  /** What is ours in the table of the dataplane before, until the one of now does all that is wanted; null = nothing. */
+  readonly former?: FormerServices | null;
+}
+
+export interface FormerServices {
+  readonly dataplane: DesiredAgent['dataplane'];
+  readonly services: Named<JournalService>;
 }
 
 export interface JournalService {

@@ -133,6 +133,19 @@ describe('kernel settings', () => {
     expect(await host.value('timeout udp')).toBe('300s');
   });
 
+  it('are owed, and no failure, while a dataplane that has none is in use', async () => {
+    const host = new Host();
+    await host.driver().follow('ipvs', [UDP], VERIFY_MS);
+    const { open } = host;
+    host.open = () => Promise.resolve(null);
+    const driver = host.driver();
+    await driver.follow('nftables', [], VERIFY_MS);
+    expect(driver.report().failures).toEqual([]);
+    host.open = open;
+    await driver.follow('ipvs', [], VERIFY_MS);
+    expect(await host.value('timeout udp')).toBe('300s');
+  });
+
   it('of a dataplane that has none, and of a kernel that cannot be read, are a failure only where they are wanted', async () => {
     const host = new Host();
     host.open = () => Promise.resolve(null);
