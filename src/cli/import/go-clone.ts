@@ -63,6 +63,7 @@ class Converter {
     this.#report.unknownIn(block, SERVICE_KEYWORDS, new Map());
     const place = this.#placeOf(statement, block);
     if (place === null) return;
+    reportNoNumbers(block, this.#report);
     const timeout = wholeNumber(block, 'timeout') ?? 1;
     const scheduler = lastOf(block, 'scheduler')?.words[1] ?? 'wrr';
     const name = this.#serviceNames.claim(place.name);
@@ -119,6 +120,8 @@ class Converter {
     this.#report.unknownIn(block, REAL_KEYWORDS, new Map());
     const address = where.replace(/^\[(.*)\]$/, '$1');
     const port = /^[1-9][0-9]{0,4}$/.test(portWord) ? Number(portWord) : undefined;
+    if (port === undefined && !/^0?$/.test(portWord)) this.#report.leftOut(statement, `"${portWord}" is not a port`);
+    reportNoNumbers(block, this.#report);
     const weight = wholeNumber(block, 'weight');
     const check = lastOf(block, 'check');
     const record = check === undefined ? null : goCloneCheck(check, { address, port, timeoutSeconds }, this.#report);
@@ -154,8 +157,19 @@ class Converter {
   }
 }
 
+const NUMBERS = new Set(['timeout', 'quorum', 'weight']);
+
+function reportNoNumbers(block: readonly Statement[], report: ImportReport): void {
+  for (const statement of block) {
+    if (NUMBERS.has(keywordOf(statement)) && !isNumber(statement)) report.leftOut(statement, 'it takes a whole number');
+  }
+}
+
 function wholeNumber(block: readonly Statement[], keyword: string): number | undefined {
   const statement = lastOf(block, keyword);
-  const value = statement === undefined ? '' : valueOf(statement);
-  return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined;
+  return statement !== undefined && isNumber(statement) ? Number(valueOf(statement)) : undefined;
+}
+
+function isNumber(statement: Statement): boolean {
+  return /^[0-9]{1,9}$/.test(valueOf(statement));
 }

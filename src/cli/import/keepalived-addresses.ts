@@ -6,13 +6,15 @@ import { parseAddress } from '../../model/address.ts';
 
 /** A VIP of a group may stand for this many. */
 const MAX_RANGE = 256;
+const IPV4_RANGE = /^(.*\.)([0-9]{1,3})-([0-9]{1,3})$/;
+const IPV6_RANGE = /^(.*:)([0-9A-Fa-f]{1,4})-([0-9A-Fa-f]{1,4})$/;
 
 /**
  * Addresses as virtual_server_group writes them: "192.0.2.1", "192.0.2.1-20" (the last part counts up, in hexadecimal
  * for IPv6), "192.0.2.0/28".
  */
 export function addressesOf(text: string): Result<readonly IpAddress[], string> {
-  const range = /^(.*?)([0-9A-Fa-f]+)-([0-9A-Fa-f]+)$/.exec(text);
+  const range = (text.includes(':') ? IPV6_RANGE : IPV4_RANGE).exec(text);
   if (range !== null) return rangeOf(range[1] ?? '', range[2] ?? '', range[3] ?? '');
   const slash = text.indexOf('/');
   if (slash >= 0) return networkOf(text);

@@ -89,6 +89,7 @@ export class CheckConverter {
       if (type === undefined) continue;
       const block = blockOf(statement);
       this.#report.unknownIn(block, KNOWN[type], EXPLANATIONS);
+      reportNoNumbers(block, this.#report);
       const own = ownDefaults(block, defaults);
       this.#checkConnectIp(block, address);
       this.#checkTiming(statement, own);
@@ -205,6 +206,19 @@ export function text(statement: Statement | undefined): string | null {
 export function numberOf(statement: Statement | undefined): number | undefined {
   const value = statement?.words[1];
   return value !== undefined && /^[0-9]+(\.[0-9]+)?$/.test(value) ? Number(value) : undefined;
+}
+
+const NUMBERS = new Set([
+  ...['weight', 'quorum', 'hysteresis', 'uthreshold', 'lthreshold', 'persistence_timeout', 'connect_port'],
+  ...['delay_loop', 'connect_timeout', 'retry', 'nb_get_retry'],
+]);
+
+/** Says which numbers are none: what they are about gets its default. */
+export function reportNoNumbers(block: readonly Statement[], report: ImportReport): void {
+  for (const statement of block) {
+    if (!NUMBERS.has(keywordOf(statement)) || statement.words.length === 1) continue;
+    if (numberOf(statement) === undefined) report.leftOut(statement, 'it takes a number');
+  }
 }
 
 /** "2.5" seconds are "2500ms": durations are whole numbers with a unit. */

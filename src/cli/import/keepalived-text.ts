@@ -20,6 +20,8 @@ export interface KeepalivedTextOptions {
 const MAX_FILES = 500;
 const MAX_LINES = 2_000_000;
 const MAX_SUBSTITUTIONS = 8;
+/** Definitions that use others many times grow by powers. */
+const MAX_LINE_CHARACTERS = 65_536;
 /** include, includer, includem, includew, includeb, includea: they differ in what keepalived does about missing files. */
 const INCLUDE = /^\s*include[rmwba]*\s+(?:"([^"]+)"|(\S+))\s*$/;
 const DEFINITION = /^\s*\$([A-Za-z_][A-Za-z0-9_]*)=(.*)$/;
@@ -115,6 +117,8 @@ class Expander {
         return value ?? whole;
       });
       if (next === current) break;
+      if (next.length > MAX_LINE_CHARACTERS)
+        return err(`definitions make it longer than ${MAX_LINE_CHARACTERS} characters`);
       current = next;
     }
     return missing.length === 0 ? ok(current) : err(`$\{${missing.join('}, ${')}} is not defined`);

@@ -4,7 +4,14 @@ import type { IpAddress } from '../../model/address.ts';
 import { parseStatements } from './grammar.ts';
 import { ImportReport } from './import-report.ts';
 import type { Imported } from './import-report.ts';
-import { CheckConverter, KEEPALIVED_DEFAULTS, numberOf, ownDefaults, text } from './keepalived-checks.ts';
+import {
+  CheckConverter,
+  KEEPALIVED_DEFAULTS,
+  numberOf,
+  ownDefaults,
+  reportNoNumbers,
+  text,
+} from './keepalived-checks.ts';
 import type { CheckDefaults } from './keepalived-checks.ts';
 import { endpointsOf, vipPorts } from './keepalived-endpoints.ts';
 import type { VipPorts } from './keepalived-endpoints.ts';
@@ -89,6 +96,7 @@ class Converter {
       return;
     }
     this.#report.unknownIn(block, service.SERVICE_KEYWORDS, service.SERVICE_EXPLANATIONS);
+    reportNoNumbers(block, this.#report);
     for (const where of vipPorts(endpoints.value)) this.#service(statement, protocol, where);
   }
 
@@ -127,6 +135,7 @@ class Converter {
     return reals.map((real) => {
       const block = blockOf(real);
       this.#report.unknownIn(block, service.REAL_KEYWORDS, service.REAL_EXPLANATIONS);
+      reportNoNumbers(block, this.#report);
       const [, address = '', port] = real.words;
       const ownPort = realDefaults.isMark && port !== undefined && port !== '0' ? Number(port) : null;
       const checks = this.#checks.convert(block, address, { ...ownDefaults(block, defaults), port: ownPort });

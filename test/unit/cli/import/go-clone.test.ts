@@ -134,6 +134,17 @@ service 203.0.113.10 80 {
     });
   });
 
+  it('says which numbers are none', () => {
+    const lines = ['service 203.0.113.10 80 {', 'proto tcp', 'quorum two', 'timeout 1.5', 'real 10.0.0.11 http {'];
+    const result = imported([...lines, 'weight -5', 'check http-get', '}', '}'].join('\n'));
+    expect(notesOf(result).filter((note) => note.includes('number') || note.includes('port'))).toEqual([
+      '3 left out: it takes a whole number',
+      '4 left out: it takes a whole number',
+      '5 left out: "http" is not a port',
+      '6 left out: it takes a whole number',
+    ]);
+  });
+
   it('that cannot be read is an error', () => {
     expect(attempt('general {')).toEqual(err('lvs.cfg:1: the block "general" has no closing brace'));
   });

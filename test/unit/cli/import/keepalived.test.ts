@@ -275,6 +275,39 @@ describe('the text of keepalived.conf', () => {
     expect(attempt(text)).toEqual(err(`keepalived.conf:${expected}`));
   });
 
+  it('says which numbers and ranges are none', () => {
+    const result = imported(`
+      virtual_server_group pool {
+        192.0.2.a-b 80
+        192.0.2.1f-20 80
+        192.0.2.250-260 80
+        192.0.2.7-8 80
+      }
+      virtual_server group pool {
+        quorum two
+        persistence_timeout
+        real_server 10.0.0.11 80 {
+          weight -5
+          TCP_CHECK { connect_timeout 3,5 }
+        }
+      }`);
+    expect(result.records.get('config/vips/pool')).toEqual({ addresses: ['192.0.2.7', '192.0.2.8'] });
+    expect(notesOf(result).filter((note) => note.includes('left out'))).toEqual([
+      '8 left out: "192.0.2.a-b" is not an address',
+      '8 left out: "192.0.2.1f-20" is not an address',
+      '8 left out: "192.0.2.256" is not an address',
+      '9 left out: it takes a number',
+      '12 left out: it takes a number',
+      '13 left out: it takes a number',
+    ]);
+  });
+
+  it('does not grow by its definitions for ever', () => {
+    const lines = Array.from({ length: 9 }, (_, n) => `$D${n}=${`$D${n + 1} `.repeat(100)}`);
+    const result = attempt(`${lines.join('\n')}\nvirtual_server $D0`);
+    expect(result).toEqual(err('keepalived.conf:10: definitions make it longer than 65536 characters'));
+  });
+
   it('does not include itself for ever', () => {
     const readIncluded = () => ok([{ path: 'keepalived.conf', text: 'include x' }]);
     expect(attempt('include x', { readIncluded })).toEqual(err('keepalived.conf includes itself'));
