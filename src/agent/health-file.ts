@@ -18,7 +18,8 @@ const KIND = { format: 'vipkeeper-health', version: 1 };
 const FRESH_MS = 60_000;
 
 interface Saved {
-  readonly verdicts: readonly (readonly [string, Verdict])[];
+  /** A map where it is written, a list where it is read. */
+  readonly verdicts: Iterable<readonly [string, Verdict]>;
   readonly memory: HealthMemory;
   readonly monotonic: number;
 }
@@ -61,7 +62,7 @@ export class HealthFile {
 
   save(health: SavedHealth): void {
     const saved: Saved = {
-      verdicts: [...health.verdicts],
+      verdicts: health.verdicts,
       memory: health.memory,
       monotonic: this.#clock.monotonic(),
     };

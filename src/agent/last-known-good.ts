@@ -33,7 +33,7 @@ interface SavedRecord {
   readonly modified: string;
 }
 
-type Saved = Omit<LastKnownGood, 'good'> & { readonly good: readonly SavedRecord[] };
+type Saved = Omit<LastKnownGood, 'good'> & { readonly good: Iterable<SavedRecord> };
 
 export class LastKnownGoodFile {
   readonly #path: string;
@@ -57,14 +57,9 @@ export class LastKnownGoodFile {
   }
 
   save(content: LastKnownGood): void {
-    const good = [...content.good.values()].map(({ path, bytes, created, modified }): SavedRecord => ({
-      path,
-      text: Buffer.from(bytes).toString('utf8'),
-      created: String(created),
-      modified: String(modified),
-    }));
     try {
-      writeStateFile(this.#path, KIND, { ...content, good } satisfies Saved, this.#clock.now());
+      const saved: Saved = { ...content, good: savedRecords(content.good.values()) };
+      writeStateFile(this.#path, KIND, saved, this.#clock.now());
     } catch (error) {
       this.#log.error({ error: describeError(error) }, 'the last-known-good file cannot be written');
     }
@@ -88,9 +83,18 @@ function pathIn(stateDir: string): string {
 function contentOf({ payload }: StateFileContent): LastKnownGood {
   // The checksum vouches that we wrote it, and the version that we still mean the same by it.
   const saved = payload as Saved;
-  const good = saved.good.map(({ path, text, created, modified }): [string, RawRecord] => [
-    path,
-    { path, bytes: Buffer.from(text, 'utf8'), created: BigInt(created), modified: BigInt(modified) },
-  ]);
-  return { ...saved, good: new Map(good) };
+  const good = new Map<string, RawRecord>();
+  for (const { path, text, created, modified } of saved.good) {
+    const bytes = Buffer.from(text, 'utf8');
+    good.set(path, { path, bytes, created: BigInt(created), modified: BigInt(modified) });
+  }
+  return { ...saved, good };
+}
+
+/** One by one, while they are written. */
+function* savedRecords(records: Iterable<RawRecord>): Generator<SavedRecord, void, undefined> {
+  for (const { path, bytes, created, modified } of records) {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+    yield { path, text, created: String(created), modified: String(modified) };
+  }
 }

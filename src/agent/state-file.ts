@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CodedError } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
+import { jsonPieces } from './json-pieces.ts';
 
 /*
- * Files in the state directory. The first line is a header with format, version, time and a sha256 of all else; the
- * second is the payload, JSON. They are replaced atomically, so that a reader sees the old one or the new one.
+ * Files in the state directory. The first line is a header with format, version, time and a sha256 of all else, and
+ * blanks up to the length that it may have; the second is the payload, JSON. They are replaced atomically, so that a
+ * reader sees the old one or the new one.
  */
 
 export interface StateFileKind {
@@ -33,15 +36,34 @@ interface Header {
 
 const MAX_STATE_FILE_BYTES = 256 * 1024 * 1024;
 
-/** @throws the error of the file system, when the file cannot be written in full; the old one then stays */
+/** Written at once: some hundred records. */
+const CHUNK_LENGTH = 64 * 1024;
+
+/**
+ * @param payload plain data; its upper levels may hold iterables in place of lists (see `jsonPieces`)
+ * @throws the error of the file system, when the file cannot be written in full; the old one then stays
+ */
 export function writeStateFile(path: string, kind: StateFileKind, payload: unknown, now: number): void {
-  const body = Buffer.from(JSON.stringify(payload), 'utf8');
-  const unsigned = { format: kind.format, version: kind.version, savedAt: now, bytes: body.length };
-  const header: Header = { ...unsigned, sha256: digest(unsigned, body) };
+  const unsigned = { format: kind.format, version: kind.version, savedAt: now };
+  const headerLine = (bytes: number, sha256: string): string =>
+    JSON.stringify({ ...unsigned, bytes, sha256 } satisfies Header);
+  // The header tells of what follows it, so there it is left room, and written last.
+  const room = headerLine(MAX_STATE_FILE_BYTES, '0'.repeat(64)).length;
+  const start = room + 1;
   const temporary = `${path}.new`;
   const file = openSync(temporary, 'w', 0o600);
   try {
-    writeAll(file, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body, Buffer.from('\n')]));
+    const hash = createHash('sha256');
+    let length = 0;
+    for (const chunk of chunksOf(jsonPieces(payload))) {
+      const bytes = Buffer.from(chunk, 'utf8');
+      hash.update(bytes);
+      writeAll(file, bytes, start + length);
+      length += bytes.length;
+    }
+    writeAll(file, Buffer.from('\n'), start + length);
+    const sha256 = signed(hash, { ...unsigned, bytes: length });
+    writeAll(file, Buffer.from(`${headerLine(length, sha256).padEnd(room)}\n`), 0);
     fsyncSync(file);
   } finally {
     closeSync(file);
@@ -100,7 +122,7 @@ function parse(bytes: Buffer, kind: StateFileKind): StateFileContent | string {
   }
   const body = bytes.subarray(lineEnd + 1, lineEnd + 1 + header.bytes);
   if (bytes.length !== lineEnd + 1 + header.bytes + 1) return 'it is torn: its length is not what the header says';
-  if (digest(header, body) !== header.sha256) return 'its checksum does not match';
+  if (signed(createHash('sha256').update(body), header) !== header.sha256) return 'its checksum does not match';
   return { payload: JSON.parse(body.toString('utf8')) as unknown, savedAt: header.savedAt };
 }
 
@@ -117,13 +139,23 @@ function parseHeader(line: Buffer): Header | undefined {
 }
 
 /** Over the header's own fields, too: the time decides whether health is fresh enough to be restored. */
-function digest({ format, version, savedAt, bytes }: Omit<Header, 'sha256'>, body: Uint8Array): string {
-  const fields = JSON.stringify([format, version, savedAt, bytes]);
-  return createHash('sha256').update(fields).update(body).digest('hex');
+function signed(bodyHash: Hash, { format, version, savedAt, bytes }: Omit<Header, 'sha256'>): string {
+  return bodyHash.update(JSON.stringify([format, version, savedAt, bytes])).digest('hex');
 }
 
-function writeAll(file: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+function* chunksOf(pieces: Iterable<string>): Generator<string, void, undefined> {
+  let chunk = '';
+  for (const piece of pieces) {
+    chunk += piece;
+    if (chunk.length < CHUNK_LENGTH) continue;
+    yield chunk;
+    chunk = '';
+  }
+  yield chunk;
+}
+
+function writeAll(file: number, bytes: Buffer, position: number): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, bytes.length - at, position + at);
 }
 
 /** A rename is only durable once the directory is. */
