@@ -56,7 +56,7 @@ export const bench: Bench = {
 
 async function measure(servers: Servers, report: Reporter): Promise<void> {
   const { name } = servers;
-  const client = need(openStoreClient(servers.settings, DEPS));
+  const client = need(await openStoreClient(servers.settings, DEPS));
   await writeAll(client, fleet(FLEET));
   report.note(`${name}: ${AGENTS} agents in ${PROCESSES} processes start`);
   const beforeStart = cpu(servers);

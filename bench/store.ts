@@ -61,10 +61,10 @@ export const bench: Bench = {
 
 async function measure(contender: Contender, report: Reporter): Promise<void> {
   const records = fleet(FLEET);
-  const client = need(openStoreClient(contender.settings, DEPS));
+  const client = need(await openStoreClient(contender.settings, DEPS));
   await writeAll(client, records);
   await client.close();
-  const source = need(openSource(contender.settings, DEPS));
+  const source = need(await openSource(contender.settings, DEPS));
   source.start();
   await eventually('the source is connected', () => source.state().kind === 'connected');
   report.note(`${contender.name}: ${records.size} records written`);

@@ -97,7 +97,7 @@ function records(text: string): Map<string, Uint8Array> {
 }
 
 async function connect(settings: StoreSettings): Promise<Source> {
-  const source = orThrow(openSource(settings, { clock: systemClock, random: Math.random, log: silentLog }));
+  const source = orThrow(await openSource(settings, { clock: systemClock, random: Math.random, log: silentLog }));
   source.start();
   await eventually('the source is connected', () => source.state().kind === 'connected');
   return source;

@@ -18,7 +18,7 @@ import { deleteOp, putOp, readConfiguration } from './record-writing.ts';
 
 export interface DeskDeps {
   /** With the operators' credentials; opened for each request, since there are few. */
-  readonly openStore: () => Result<StoreClient, CodedError>;
+  readonly openStore: () => Promise<Result<StoreClient, CodedError>>;
   readonly credentials: () => Result<string, CodedError>;
   readonly checks: CheckCatalog;
   /** Name of this agent. */
@@ -103,7 +103,7 @@ export class StoreDesk implements OperatorDesk {
   }
 
   async #edit(job: (store: StoreClient, before: Records) => DeskAnswer): DeskAnswer {
-    const store = this.#deps.openStore();
+    const store = await this.#deps.openStore();
     if (!store.ok) return err(refused(store.error));
     try {
       const before = await readConfiguration(store.value);

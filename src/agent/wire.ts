@@ -41,7 +41,8 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
   const clock = systemClock;
   const random = Math.random;
   const version = readVersion();
-  const source = openSource(storeSettings(bootstrap, 'agent'), { clock, random, log: log.child({ part: 'source' }) });
+  const sourceDeps = { clock, random, log: log.child({ part: 'source' }) };
+  const source = await openSource(storeSettings(bootstrap, 'agent'), sourceDeps);
   if (!source.ok) return source;
   const kernelDeps = { clock, log: log.child({ part: 'kernel' }) };
   const agent = new Agent(

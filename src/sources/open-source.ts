@@ -2,16 +2,12 @@ import type { CodedError } from '../core/errors.ts';
 import type { Clock, Log, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
-import { DirectoryStoreClient } from './directory/client.ts';
 import type { DirectorySettings } from './directory/settings.ts';
-import { DirectorySource } from './directory/source.ts';
-import { EtcdStoreClient } from './etcd/client.ts';
 import type { EtcdSettings } from './etcd/settings.ts';
-import { EtcdSource } from './etcd/source.ts';
 import type { Source, StoreClient } from './source.ts';
 import type { ZookeeperOptions } from './zookeeper/options.ts';
-import { createZookeeperClient } from './zookeeper/zookeeper-client.ts';
-import { createZookeeperSource } from './zookeeper/zookeeper-source.ts';
+
+/* Each store's code is loaded when it is the one: etcd's libraries alone would cost every other agent 8 MB. */
 
 /** Which store, with everything that it takes to reach it. */
 export type StoreSettings =
@@ -26,25 +22,40 @@ export interface SourceDeps {
 }
 
 /** The agent's port to the store. Nothing is connected before it is started. */
-export function openSource(settings: StoreSettings, deps: SourceDeps): Result<Source, CodedError> {
+export async function openSource(settings: StoreSettings, deps: SourceDeps): Promise<Result<Source, CodedError>> {
   switch (settings.kind) {
-    case 'zookeeper':
+    case 'zookeeper': {
+      const { createZookeeperSource } = await import('./zookeeper/zookeeper-source.ts');
       return createZookeeperSource(settings, deps);
-    case 'etcd':
+    }
+    case 'etcd': {
+      const { EtcdSource } = await import('./etcd/source.ts');
       return ok(new EtcdSource(settings, deps));
-    case 'directory':
+    }
+    case 'directory': {
+      const { DirectorySource } = await import('./directory/source.ts');
       return ok(new DirectorySource(settings, deps));
+    }
   }
 }
 
 /** The operators' port to the same store. */
-export function openStoreClient(settings: StoreSettings, deps: SourceDeps): Result<StoreClient, CodedError> {
+export async function openStoreClient(
+  settings: StoreSettings,
+  deps: SourceDeps,
+): Promise<Result<StoreClient, CodedError>> {
   switch (settings.kind) {
-    case 'zookeeper':
+    case 'zookeeper': {
+      const { createZookeeperClient } = await import('./zookeeper/zookeeper-client.ts');
       return createZookeeperClient(settings, deps);
-    case 'etcd':
+    }
+    case 'etcd': {
+      const { EtcdStoreClient } = await import('./etcd/client.ts');
       return ok(new EtcdStoreClient(settings, deps.clock));
-    case 'directory':
+    }
+    case 'directory': {
+      const { DirectoryStoreClient } = await import('./directory/client.ts');
       return ok(new DirectoryStoreClient(settings, deps.clock));
+    }
   }
 }

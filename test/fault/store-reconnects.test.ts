@@ -60,7 +60,7 @@ describe.each([
     store = await open();
     proxy = await ChaosProxy.start(store.target);
     source = orThrow(
-      openSource(store.settings(proxy.address), { clock: systemClock, random: () => 0, log: silentLog }),
+      await openSource(store.settings(proxy.address), { clock: systemClock, random: () => 0, log: silentLog }),
     );
     source.start();
   });

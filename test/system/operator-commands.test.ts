@@ -59,7 +59,7 @@ async function site(address: string, storeAt: (address: string) => object): Prom
     harness(
       {
         loadBootstrap,
-        openStore: (loaded) => Promise.resolve(openStoreClient(storeSettings(loaded, 'operator'), DEPS)),
+        openStore: (loaded) => openStoreClient(storeSettings(loaded, 'operator'), DEPS),
         interrupted: () => interrupted,
       },
       env,

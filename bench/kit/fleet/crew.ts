@@ -25,11 +25,15 @@ class SimulatedAgent {
   #reading = false;
   #poked = false;
 
-  constructor(name: string, settings: StoreSettings) {
-    this.name = name;
-    const source = openSource(settings, { clock: systemClock, random: Math.random, log: silentLog });
+  static async open(name: string, settings: StoreSettings): Promise<SimulatedAgent> {
+    const source = await openSource(settings, { clock: systemClock, random: Math.random, log: silentLog });
     if (!source.ok) throw source.error;
-    this.#source = source.value;
+    return new SimulatedAgent(name, source.value);
+  }
+
+  private constructor(name: string, source: Source) {
+    this.name = name;
+    this.#source = source;
     this.#source.onChange(() => void this.#look());
     this.#source.start();
   }
@@ -91,7 +95,8 @@ function say(message: FromCrew): void {
 async function start({ settings, size: wanted, first, count }: CrewOrder): Promise<void> {
   size = wanted;
   const place: StoreSettings = settings.kind === 'zookeeper' ? { ...settings, auth: () => ok(null) } : settings;
-  agents = Array.from({ length: count }, (_, index) => new SimulatedAgent(`lb${first + index}`, place));
+  const names = Array.from({ length: count }, (_, index) => `lb${first + index}`);
+  agents = await Promise.all(names.map((name) => SimulatedAgent.open(name, place)));
   await Promise.all(agents.map((agent) => agent.ready()));
   const { user, system } = process.cpuUsage();
   say({ kind: 'ready', at: epochMs(), cpuMs: (user + system) / 1_000 });

@@ -25,7 +25,7 @@ beforeEach(() => {
   readable = true;
   app = appWith(
     new StoreDesk({
-      openStore: () => ok(store),
+      openStore: () => Promise.resolve(ok(store)),
       credentials: () => (readable ? ok('ana:secret') : err(new CodedError('SECRET_UNREADABLE', 'file:/x'))),
       checks: checkCatalog,
       agent: 'lb1',

@@ -19,7 +19,7 @@ beforeEach(() => {
   writeFileSync(join(folder, 'bootstrap.json'), JSON.stringify(bootstrap));
   const deps = { clock: systemClock, random: () => 0.5, log: silentLog };
   cli = harness(
-    { loadBootstrap, openStore: (loaded) => Promise.resolve(openStoreClient(storeSettings(loaded, 'operator'), deps)) },
+    { loadBootstrap, openStore: (loaded) => openStoreClient(storeSettings(loaded, 'operator'), deps) },
     { VIPKEEPER_BOOTSTRAP: join(folder, 'bootstrap.json') },
   );
 });
