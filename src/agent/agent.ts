@@ -259,8 +259,9 @@ export class Agent {
   }
 
   #publish(): void {
-    const pass = this.#reconciler.view();
-    this.#publisher.set(publicationOf(statusOverview(this.#statusInput()), pass, this.#kernel.report()));
+    this.#publisher.set(() =>
+      publicationOf(statusOverview(this.#statusInput()), this.#reconciler.view(), this.#kernel.report()),
+    );
   }
 
   #saveHealthLater(): void {

@@ -58,15 +58,16 @@ interface Written {
 }
 
 /**
- * Keeps our records in the store as they should be: on change, at most once in 200 ms, and refreshed slowly. Takes
- * the whole wanted set each time. Whose name is taken by another live session, publishes nothing.
+ * Keeps our records in the store as they should be: on change, at most once in 200 ms, and refreshed slowly. It asks
+ * for the whole wanted set when it writes, and not at each change: between two writes thousands of reals may change.
+ * Whose name is taken by another live session, publishes nothing.
  */
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #deps: PublisherDeps;
   readonly #loop: Coalescer;
   readonly #unsubscribe: Unsubscribe;
-  #wanted: Publication | null = null;
+  #wanted: (() => Publication) | null = null;
   #written = new Map<string, Written>();
   #confirmedSession: string | null = null;
   #state: PublisherState = { kind: 'offline', why: 'not connected yet' };
@@ -92,8 +93,12 @@ export class Publisher {
     return this.#state;
   }
 
-  set(publication: Publication): void {
-    this.#wanted = publication;
+  /**
+   * There is something new to say.
+   * @param wanted what that is, at the time of the writing
+   */
+  set(wanted: () => Publication): void {
+    this.#wanted = wanted;
     this.#wakeIn(0);
   }
 
@@ -120,15 +125,16 @@ export class Publisher {
   }
 
   async #publish(): Promise<void> {
-    const wanted = this.#wanted;
+    const ask = this.#wanted;
     const session = this.#deps.source.state();
-    if (wanted === null) return;
+    if (ask === null) return;
     if (session.kind !== 'connected') {
       const why = session.kind === 'closed' ? 'the source is closed' : (session.lastError ?? 'not connected yet');
       this.#state = { kind: 'offline', why };
       return;
     }
     this.#notBefore = this.#deps.clock.monotonic() + SPACING_MS;
+    const wanted = ask();
     if (this.#confirmedSession !== session.session && !(await this.#claimName(wanted, session.session))) return;
     const records = this.#stamp(wanted, session.session);
     const report = await this.#deps.source.publish(records);

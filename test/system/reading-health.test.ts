@@ -44,7 +44,7 @@ afterAll(async () => {
 /** Both agents find real b down; lb2 finds c down as well. */
 async function publishTo(settings: StoreSettings, agent: string): Promise<void> {
   const source: Source = cleanups.add(
-    orThrow(openSource(settings, { clock: systemClock, random: Math.random, log: silentLog })),
+    orThrow(await openSource(settings, { clock: systemClock, random: Math.random, log: silentLog })),
   );
   const publisher = new Publisher({ agent, sessionTimeoutMs: 10_000 }, { source, clock: systemClock, log: silentLog });
   publishers.push(publisher);
@@ -60,7 +60,7 @@ async function publishTo(settings: StoreSettings, agent: string): Promise<void> 
     }) as const;
   const reals = { a: real('up'), b: real('down'), c: real(agent === 'lb2' ? 'down' : 'up') };
   const health: HealthContent = { v: 1, agent, quorum: 'held', advertised: true, reals };
-  publisher.set({ agent: aboutAgent(agent), health: new Map([['web', health]]) });
+  publisher.set(() => ({ agent: aboutAgent(agent), health: new Map([['web', health]]) }));
   await eventually('published', () => publisher.state().kind === 'ok');
 }
 

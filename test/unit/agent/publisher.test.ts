@@ -54,7 +54,7 @@ const SELF = 'state/agents/lb1';
 describe('the publisher', () => {
   it('writes its own record and the health of each service, stamped with session and validity', async () => {
     const { publisher, clock, read, source } = setUp();
-    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(0);
     expect(publisher.state()).toEqual({ kind: 'ok' });
     expect(read(SELF)).toMatchObject({ agent: 'lb1', session: source.session, at: '2026-01-01T00:00:00.000Z' });
@@ -63,25 +63,30 @@ describe('the publisher', () => {
 
   it('gathers a burst: two writes at most in 400 ms, the last one wins', async () => {
     const { publisher, clock, read, source } = setUp();
-    publisher.set({ agent: AGENT, health: new Map([['web', health(1)]]) });
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(1)]]) }));
     await clock.advanceAsync(0);
     const before = source.publishes;
+    let asked = 0;
     for (let weight = 2; weight <= 400; weight++) {
-      publisher.set({ agent: AGENT, health: new Map([['web', health(weight)]]) });
+      publisher.set(() => {
+        asked++;
+        return { agent: AGENT, health: new Map([['web', health(weight)]]) };
+      });
       await clock.advanceAsync(1);
     }
     await clock.advanceAsync(200);
     expect(source.publishes - before).toBeLessThanOrEqual(3);
+    expect(asked).toBe(source.publishes - before);
     expect(read(WEB)).toMatchObject({ reals: { a: { weight: 400 } } });
   });
 
   it('leaves a record alone that did not change, and refreshes it after 30 s', async () => {
     const { publisher, clock, read } = setUp();
     const publication = { agent: AGENT, health: new Map([['web', health(10)]]) };
-    publisher.set(publication);
+    publisher.set(() => publication);
     await clock.advanceAsync(0);
     const first = read(WEB);
-    publisher.set(publication);
+    publisher.set(() => publication);
     await clock.advanceAsync(10_000);
     expect(read(WEB)).toEqual(first);
     await clock.advanceAsync(20_500);
@@ -94,7 +99,7 @@ describe('the publisher', () => {
     const large = { ...health(10), reals: { a: { ...HEALTHY, cause } } };
     // 32 records of 20 kB are to cost 8 kB a second.
     const services = Array.from({ length: 32 }, (_, index) => [`web-${index}`, large] as const);
-    publisher.set({ agent: AGENT, health: new Map(services) });
+    publisher.set(() => ({ agent: AGENT, health: new Map(services) }));
     await clock.advanceAsync(0);
     const first = read('state/health/web-0/lb1');
     expect(first).toMatchObject({ at: '2026-01-01T00:00:00.000Z', validUntil: '2026-01-01T00:04:03.000Z' });
@@ -110,9 +115,9 @@ describe('the publisher', () => {
   it('does not write the health of all services because of an edit', async () => {
     const { publisher, clock, read } = setUp();
     const records = new Map([['web', health(10)]]);
-    publisher.set({ agent: { ...AGENT, acceptedRevision: 'sha256:1' }, health: records });
+    publisher.set(() => ({ agent: { ...AGENT, acceptedRevision: 'sha256:1' }, health: records }));
     await clock.advanceAsync(0);
-    publisher.set({ agent: { ...AGENT, acceptedRevision: 'sha256:2' }, health: records });
+    publisher.set(() => ({ agent: { ...AGENT, acceptedRevision: 'sha256:2' }, health: records }));
     await clock.advanceAsync(400);
     expect(read(SELF)).toMatchObject({ acceptedRevision: 'sha256:2' });
     expect(read(WEB)).toMatchObject({ revision: 'sha256:1' });
@@ -122,9 +127,9 @@ describe('the publisher', () => {
 
   it('takes away the record of a service that is gone', async () => {
     const { publisher, clock, read } = setUp();
-    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(0);
-    publisher.set({ agent: AGENT, health: new Map() });
+    publisher.set(() => ({ agent: AGENT, health: new Map() }));
     await clock.advanceAsync(250);
     expect(read(WEB)).toBeUndefined();
     expect(read(SELF)).toBeDefined();
@@ -132,7 +137,7 @@ describe('the publisher', () => {
 
   it('publishes everything again, under the new session, once the old one is lost', async () => {
     const { publisher, clock, read, source } = setUp();
-    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(0);
     source.renewSession();
     expect(read(WEB)).toBeUndefined();
@@ -143,7 +148,7 @@ describe('the publisher', () => {
   it('writes nothing under a name that another live session holds, says so, and is final after two time-outs', async () => {
     const { publisher, clock, read, store } = setUp();
     store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
-    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(19_000);
     expect(publisher.state()).toMatchObject({ kind: 'contested', session: 'stranger', final: false });
     await clock.advanceAsync(2_000);
@@ -155,7 +160,7 @@ describe('the publisher', () => {
   it('waits for two time-outs that have really passed, whatever the wall clock does', async () => {
     const { publisher, clock, store } = setUp();
     store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
-    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(1_000);
     clock.jumpWallClock(3_600_000);
     await clock.advanceAsync(10_000);
@@ -169,7 +174,7 @@ describe('the publisher', () => {
     'dates its records anew soon after a jump of the wall clock by %i ms',
     async (ms) => {
       const { publisher, clock, read } = setUp();
-      publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+      publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
       await clock.advanceAsync(1_000);
       clock.jumpWallClock(ms);
       await clock.advanceAsync(30_000);
@@ -180,7 +185,7 @@ describe('the publisher', () => {
   it('publishes as soon as the stranger is gone', async () => {
     const { publisher, clock, read, store } = setUp();
     store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
-    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(30_000);
     store.expire('stranger');
     await clock.advanceAsync(5_001);
@@ -192,7 +197,7 @@ describe('the publisher', () => {
     const { publisher, clock, read, store, source } = setUp();
     store.ephemeral.set(SELF, { session: 'before the restart', bytes: Buffer.from('{}') });
     source.adoptSessions(['before the restart']);
-    publisher.set({ agent: AGENT, health: new Map() });
+    publisher.set(() => ({ agent: AGENT, health: new Map() }));
     await clock.advanceAsync(0);
     expect(read(SELF)).toMatchObject({ session: source.session });
   });
@@ -200,7 +205,7 @@ describe('the publisher', () => {
   it('goes on after the store was away', async () => {
     const { publisher, clock, read, store } = setUp();
     store.setReachable(false);
-    publisher.set({ agent: AGENT, health: new Map([['web', health(10)]]) });
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(1_000);
     expect(publisher.state()).toMatchObject({ kind: 'offline', why: 'unreachable' });
     store.setReachable(true);
