@@ -47,6 +47,7 @@ export class FakeSocket {
 export class FakeNetlink {
   readonly sent: (readonly SeenMessage[])[] = [];
   readonly sockets: FakeSocket[] = [];
+  receiveBufferBytes = 1 << 20;
   answer: Answer;
 
   constructor(answer: Answer) {
@@ -57,6 +58,7 @@ export class FakeNetlink {
     const socket = new FakeSocket(events);
     this.sockets.push(socket);
     return ok({
+      receiveBufferBytes: this.receiveBufferBytes,
       send: (datagram) => {
         const messages = Array.from(readMessages(datagram), ({ type, flags, sequence, payload }) => ({
           type,

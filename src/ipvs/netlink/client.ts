@@ -21,8 +21,8 @@ import type { NetlinkTransport, OpenTransport, TransportEvents } from './transpo
 
 export interface ClientLimits {
   /**
-   * Messages in one datagram. The kernel works on a datagram without a pause, at roughly 0.1 ms a message, while our
-   * event loop waits; and all its answers lie in the receive buffer at once.
+   * Messages in one datagram at most. The kernel works on a datagram without a pause while our event loop waits. Where
+   * the receive buffer is too small for as many answers, which all lie in it at once, there are fewer.
    */
   readonly batchMessages: number;
   /** Silence after which the replies that are still missing count as lost, in milliseconds. */
@@ -43,6 +43,12 @@ export const CLIENT_LIMITS: ClientLimits = {
   queuedExchanges: 64,
 };
 
+/**
+ * What the answer to one request takes of the receive buffer (skb->truesize): the error with the kernel's words, the
+ * kernel's own structures behind it, and the next power of two, as memory is handed out (netlink_ack in
+ * net/netlink/af_netlink.c).
+ */
+const ANSWER_BYTES = 1_280;
 /** Room for a usual batch; it grows if need be. */
 const WRITER_BYTES = 16 * 1_024;
 const SUCCESS: Acknowledgement = { errno: 0, text: null };
@@ -101,7 +107,7 @@ export class NetlinkClient {
     return { ...this.#counters };
   }
 
-  /** Requests in one datagram. */
+  /** Requests in one datagram at most. */
   get batchMessages(): number {
     return this.#limits.batchMessages;
   }
@@ -114,8 +120,10 @@ export class NetlinkClient {
     return this.#inTurn(
       async () => {
         const answers: Acknowledgement[] = [];
-        for (let at = 0; at < requests.length; at += this.#limits.batchMessages) {
-          const lost = await this.#batch(requests.slice(at, at + this.#limits.batchMessages), answers);
+        for (let at = 0; at < requests.length;) {
+          const batch = requests.slice(at, at + this.#batchSize());
+          at += batch.length;
+          const lost = await this.#batch(batch, answers);
           if (lost !== null) return { answers, lost };
         }
         return { answers, lost: null };
@@ -178,6 +186,13 @@ export class NetlinkClient {
     } finally {
       this.#queued--;
     }
+  }
+
+  /** As many messages as the receive buffer has room for the answers to, within the limit. */
+  #batchSize(): number {
+    const transport = this.#connected();
+    const room = transport.ok ? Math.floor(transport.value.receiveBufferBytes / ANSWER_BYTES) : Infinity;
+    return Math.max(1, Math.min(this.#limits.batchMessages, room));
   }
 
   /**

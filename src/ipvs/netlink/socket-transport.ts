@@ -27,10 +27,11 @@ export function socketTransport(
   receiveBufferBytes = RECEIVE_BUFFER_BYTES,
 ): OpenTransport {
   return (events) => {
-    const fd = openNetlinkFd(protocol, receiveBufferBytes);
-    if (!fd.ok) return fd;
-    const socket = new OpenSocket(fd.value, clock, events);
+    const opened = openNetlinkFd(protocol, receiveBufferBytes);
+    if (!opened.ok) return opened;
+    const socket = new OpenSocket(opened.value.fd, clock, events);
     return ok({
+      receiveBufferBytes: opened.value.receiveBufferBytes,
       send: (datagram) => {
         socket.send(datagram);
       },

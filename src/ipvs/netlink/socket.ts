@@ -23,12 +23,20 @@ import { errnoMeaning, errnoName } from './errno.ts';
 /** Room for the answers to one batch and for the parts of a dump, with the kernel's own overhead for each. */
 export const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 
+export interface NetlinkFd {
+  readonly fd: number;
+  /** What the kernel granted, its own overhead for each answer included. */
+  readonly receiveBufferBytes: number;
+}
+
 type Setsockopt = (fd: number, level: number, option: number, value: Uint8Array, length: number) => number;
 
 interface Libc {
   readonly socket: (family: number, type: number, protocol: number) => number;
   readonly bind: (fd: number, address: Uint8Array, length: number) => number;
   readonly setsockopt: Setsockopt;
+  /** `value` and `length`, a u32, are written to. */
+  readonly getsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number;
 }
 
 /**
@@ -36,7 +44,7 @@ interface Libc {
  * and writing are Node's own business.
  * @param protocol NETLINK_GENERIC, NETLINK_ROUTE or NETLINK_NETFILTER
  */
-export function openNetlinkFd(protocol: number, receiveBufferBytes: number): Result<number, CodedError> {
+export function openNetlinkFd(protocol: number, receiveBufferBytes: number): Result<NetlinkFd, CodedError> {
   if (endianness() !== 'LE') {
     return err(unavailable('netlink is only spoken on little-endian machines; use the ipvsadm dataplane'));
   }
@@ -61,7 +69,16 @@ export function openNetlinkFd(protocol: number, receiveBufferBytes: number): Res
   for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
     setOption(setsockopt, fd, SOL_NETLINK, option, 1);
   }
-  return ok(fd);
+  return ok({ fd, receiveBufferBytes: grantedBuffer(libc.value, fd) });
+}
+
+/** SO_RCVBUF answers twice what was asked for, and counts all that an answer takes in the kernel: socket(7). */
+function grantedBuffer({ getsockopt }: Libc, fd: number): number {
+  const value = new Uint8Array(4);
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, value.length, true);
+  if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, value, length) < 0) return 0;
+  return new DataView(value.buffer).getInt32(0, true);
 }
 
 function loadLibc(): Result<Libc, CodedError> {
@@ -71,6 +88,7 @@ function loadLibc(): Result<Libc, CodedError> {
       socket: library.func('int socket(int, int, int)') as Libc['socket'],
       bind: library.func('int bind(int, const void *, uint32_t)') as Libc['bind'],
       setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)') as Setsockopt,
+      getsockopt: library.func('int getsockopt(int, int, int, void *, void *)') as Libc['getsockopt'],
     });
   } catch (cause) {
     return err(new CodedError('NETLINK_UNAVAILABLE', 'the C library could not be loaded', { cause }));

@@ -17,6 +17,8 @@ export interface TransportEvents {
 
 /** A bound netlink socket. Tests put a kernel of their own behind it. */
 export interface NetlinkTransport {
+  /** What all answers that nobody has taken yet may fill, the kernel's own overhead included; beyond it they are lost. */
+  readonly receiveBufferBytes: number;
   /**
    * Sends one datagram of whole messages. The kernel has handled it once this returns; what it answers is delivered in
    * a later turn of the event loop.

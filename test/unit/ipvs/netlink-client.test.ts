@@ -56,6 +56,14 @@ describe('requests', () => {
     expect(client.counters).toMatchObject({ datagrams: 3, messages: 10, refused: 3, lost: 0, dumps: 0 });
   });
 
+  it('go out in smaller batches where the receive buffer is too small for all answers', async () => {
+    const { kernel, client } = clientOver(acknowledgeAll);
+    kernel.receiveBufferBytes = 4_000;
+    const { answers, lost } = await client.request(Array.from({ length: 7 }, (_, index) => request(index)));
+    expect({ answers: answers.length, lost }).toEqual({ answers: 7, lost: null });
+    expect(kernel.sent.map((batch) => batch.length)).toEqual([3, 3, 1]);
+  });
+
   it('are lost when an answer comes out of its order, for then nobody knows what the others are', async () => {
     const { client } = clientOver((messages, socket) => {
       const [first, second] = messages;
