@@ -45,16 +45,36 @@ export function hostFindings(rules: readonly HostRule[], values: ReadonlyMap<str
   });
 }
 
+/** How packets get to the reals of a service. */
+interface Ways {
+  /** Reals that get them by NAT, but for those on this host's loopback. */
+  readonly translated: Readonly<Record<Family, readonly IpAddress[]>>;
+  /** Some reals answer the client without us. */
+  readonly answersElsewhere: boolean;
+}
+
+/** A service that an edit left alone is the same object: its reals are looked through once. */
+const ways = new WeakMap<DesiredService, Ways>();
+
+function waysTo(service: DesiredService): Ways {
+  const known = ways.get(service);
+  if (known !== undefined) return known;
+  const translated: Record<Family, IpAddress[]> = { ipv4: [], ipv6: [] };
+  let answersElsewhere = false;
+  for (const { forwarding, address } of Object.values(service.reals)) {
+    if (forwarding.method === 'direct' || forwarding.method === 'tunnel') answersElsewhere = true;
+    if (forwarding.method === 'nat' && !isLoopback(address)) translated[familyOf(address)].push(address);
+  }
+  const found = { translated, answersElsewhere };
+  ways.set(service, found);
+  return found;
+}
+
 /** The answers of NAT come to the VIP's clients through us, as forwarded packets. */
 function forwardingRules(services: readonly DesiredService[], addresses: readonly InterfaceAddress[]): HostRule[] {
   const own = new Set<string>(addresses.map(({ address }) => address));
   const translated = (family: Family): DesiredService | undefined =>
-    services.find(({ reals }) =>
-      Object.values(reals).some(
-        ({ forwarding, address }) =>
-          forwarding.method === 'nat' && familyOf(address) === family && !own.has(address) && !isLoopback(address),
-      ),
-    );
+    services.find((service) => waysTo(service).translated[family].some((address) => !own.has(address)));
   const rules: HostRule[] = [];
   const allowed = '1: with NAT the answers of the reals are dropped here, so no connection comes about';
   for (const [family, setting] of FORWARDING) {
@@ -72,9 +92,7 @@ const FORWARDING = [
 
 /** With direct routing and tunnels no answer comes back this way, so the route back says nothing about the way here. */
 function reversePathRules(services: readonly DesiredService[], addresses: readonly InterfaceAddress[]): HostRule[] {
-  const service = services.find(({ reals }) =>
-    Object.values(reals).some(({ forwarding }) => forwarding.method === 'direct' || forwarding.method === 'tunnel'),
-  );
+  const service = services.find((each) => waysTo(each).answersElsewhere);
   if (service === undefined) return [];
   return linksOf(addresses).map((link) => ({
     settings: settingsOfLink(link, 'rp_filter'),

@@ -9,7 +9,8 @@ import type { PreparedService } from './prepared.ts';
 interface StandingDecision {
   readonly prepared: PreparedService;
   readonly before: ServiceMemory | null;
-  /** In the order of the reals and their checks. */
+  /** Keys of the wanted checks of all reals, and the verdicts on them. Flat, as every pass goes through all of them. */
+  readonly keys: readonly string[];
   readonly verdicts: readonly (Verdict | undefined)[];
   readonly decision: ServiceDecision;
 }
@@ -52,18 +53,12 @@ export class StandingDecisions {
     decision: ServiceDecision,
   ): void {
     if (!decision.lasting) return;
-    const seen = prepared.reals.flatMap(({ checks }) => checks.map(({ wanted }) => verdicts.get(wanted.key)));
-    this.#services.set(prepared.service.name, { prepared, before, verdicts: seen, decision });
+    const keys = prepared.reals.flatMap(({ checks }) => checks.map(({ wanted }) => wanted.key));
+    const seen = keys.map((key) => verdicts.get(key));
+    this.#services.set(prepared.service.name, { prepared, before, keys, verdicts: seen, decision });
   }
 }
 
-function hasSameVerdicts(
-  { prepared, verdicts: seen }: StandingDecision,
-  verdicts: ReadonlyMap<string, Verdict>,
-): boolean {
-  let at = 0;
-  for (const { checks } of prepared.reals) {
-    for (const { wanted } of checks) if (verdicts.get(wanted.key) !== seen[at++]) return false;
-  }
-  return true;
+function hasSameVerdicts({ keys, verdicts: seen }: StandingDecision, verdicts: ReadonlyMap<string, Verdict>): boolean {
+  return keys.every((key, index) => verdicts.get(key) === seen[index]);
 }

@@ -1,5 +1,5 @@
 import type { DataplaneState, ServiceKey, ServiceMatch } from '../../ipvs/dataplane.ts';
-import type { Effective } from './effective-state.ts';
+import type { Effective, EffectiveService } from './effective-state.ts';
 import type { LeavingEntry } from './journal.ts';
 
 /** Kernel services whose connections somebody waits for. */
@@ -20,12 +20,8 @@ export function watched(
   actual: DataplaneState,
 ): Watched | null {
   const keys = new Set<ServiceKey>(leaving.map(({ key }) => key));
-  for (const { reals, kernelKeys } of effective?.services.values() ?? []) {
-    for (const { drainedSince, weight } of reals.values()) {
-      if (drainedSince === null || weight === 0) continue;
-      for (const key of kernelKeys) keys.add(key);
-      break;
-    }
+  for (const service of effective?.services.values() ?? []) {
+    if (isLowering(service)) for (const key of service.kernelKeys) keys.add(key);
   }
   const there = [...keys].flatMap((key) => actual.get(key) ?? []);
   if (there.length === 0) return null;
@@ -34,4 +30,15 @@ export function watched(
     matches: there.map(({ service }) => service.match),
     everyMs: Math.max(SHORTEST_MS, destinations * PER_DESTINATION_MS),
   };
+}
+
+/** A service about which a decision stands is the same object in every pass: its reals are looked through once. */
+const lowering = new WeakMap<EffectiveService, boolean>();
+
+function isLowering(service: EffectiveService): boolean {
+  const known = lowering.get(service);
+  if (known !== undefined) return known;
+  const found = [...service.reals.values()].some(({ drainedSince, weight }) => drainedSince !== null && weight > 0);
+  lowering.set(service, found);
+  return found;
 }
