@@ -40,23 +40,24 @@ export async function floorRound(): Promise<Floor> {
   const requests = new IpvsRequests(family.value);
   const plan = batchesOf(requests);
   const dumps = dumpsOf(requests);
-  const fd = openNetlinkFd(NETLINK_GENERIC, RECEIVE_BUFFER_BYTES);
-  if (!fd.ok) throw fd.error;
+  const opened = openNetlinkFd(NETLINK_GENERIC, RECEIVE_BUFFER_BYTES);
+  if (!opened.ok) throw opened.error;
+  const { fd } = opened.value;
   const buffer = Buffer.alloc(64 * 1_024);
   const start = performance.now();
   for (const batch of plan) {
-    writeSync(fd.value, batch);
-    readSync(fd.value, buffer);
+    writeSync(fd, batch);
+    readSync(fd, buffer);
   }
   const between = performance.now();
   for (const dump of dumps) {
-    writeSync(fd.value, dump);
+    writeSync(fd, dump);
     // NLMSG_DONE comes in a datagram of its own.
-    do readSync(fd.value, buffer);
+    do readSync(fd, buffer);
     while (buffer.readUInt16LE(4) !== NLMSG_DONE);
   }
   const end = performance.now();
-  closeSync(fd.value);
+  closeSync(fd);
   return { writeMs: between - start, readMs: end - between };
 }
 

@@ -19,7 +19,7 @@ export const EDITED_SERVICE = 42;
 const EDITED_REAL = 42;
 
 export function serviceNumber(index: number): KernelService {
-  const address = `192.0.2.${index + 1}` as IpAddress;
+  const address = `192.0.${2 + Math.floor(index / 250)}.${(index % 250) + 1}` as IpAddress;
   return {
     match: { kind: 'address', family: 'ipv4', protocol: 'tcp', address, port: 80 },
     scheduler: 'wlc',
@@ -42,9 +42,9 @@ function realNumber(service: number, index: number, weight: number): KernelDesti
 }
 
 /** What should be in force; `edited` is the weight of the edited real, 1 that of all others. */
-export function wanted(edited = 1): Effective {
+export function wanted(edited = 1, services = SERVICES): Effective {
   const kernel = new Map<ServiceKey, WantedService>();
-  for (let service = 0; service < SERVICES; service++) {
+  for (let service = 0; service < services; service++) {
     const destinations = new Map<DestinationKey, WantedDestination>();
     for (let real = 0; real < REALS_PER_SERVICE; real++) {
       const weight = isEdited(service, real) ? edited : 1;
@@ -71,8 +71,8 @@ function isEdited(service: number, real: number): boolean {
 }
 
 /** The whole of it as a plan for an empty kernel. */
-export function fullPlan(): DataplaneOp[] {
-  return [...wanted().kernel.values()].flatMap(({ kernel: service, destinations }): DataplaneOp[] => [
+export function fullPlan(services = SERVICES): DataplaneOp[] {
+  return [...wanted(1, services).kernel.values()].flatMap(({ kernel: service, destinations }): DataplaneOp[] => [
     { kind: 'addService', service },
     ...Array.from(destinations.values(), ({ destination }): DataplaneOp => {
       return { kind: 'addDestination', match: service.match, destination };

@@ -1,0 +1,87 @@
+import { desiredState } from '../../../src/agent/policy/desired.ts';
+import type { Desired } from '../../../src/agent/policy/desired-state.ts';
+import { shareStructure } from '../../../src/agent/policy/shared-structure.ts';
+import { checkCatalog } from '../../../src/checks/decode.ts';
+import type { CheckRunner, Verdict, VerdictState, WantedCheck } from '../../../src/checks/port.ts';
+import { RecordDecoder } from '../../../src/model/decode.ts';
+import type { RawRecord } from '../../../src/model/record-set.ts';
+import { fleet, realPath, realRecord, TEN_THOUSAND } from '../records.ts';
+
+const OPTIONS = { ...TEN_THOUSAND, port: 8080, network: '10.1' };
+const MIDDLE = 42;
+
+/** Verdicts that are set by hand, up at first; nothing is probed. */
+export class HeldVerdicts implements CheckRunner {
+  readonly #verdicts = new Map<string, Verdict>();
+  readonly #pokes = new Set<() => void>();
+  #wanted: readonly WantedCheck[] = [];
+
+  setWanted(checks: readonly WantedCheck[]): void {
+    this.#wanted = checks;
+    for (const { key } of checks) if (!this.#verdicts.has(key)) this.#verdicts.set(key, verdict('up'));
+  }
+
+  verdicts(): ReadonlyMap<string, Verdict> {
+    return this.#verdicts;
+  }
+
+  onChange(poke: () => void): () => void {
+    this.#pokes.add(poke);
+    return () => void this.#pokes.delete(poke);
+  }
+
+  settled(): boolean {
+    return true;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Another verdict on one real in the middle; whoever waits for verdicts is told. */
+  turn(state: VerdictState): void {
+    const one = this.#wanted[Math.floor(this.#wanted.length / 2)];
+    if (one === undefined) throw new Error('nothing is checked');
+    this.#verdicts.set(one.key, verdict(state));
+    for (const poke of this.#pokes) poke();
+  }
+}
+
+function verdict(state: VerdictState): Verdict {
+  return { state, since: Date.now(), cause: `it is ${state}`, latencyMs: 1, at: Date.now() };
+}
+
+/** The store's part: records are edited, decoded and understood as the intake does it. */
+export class EditedStore {
+  readonly #decoder = new RecordDecoder(checkCatalog);
+  readonly #records = new Map<string, RawRecord>();
+  #version = 0n;
+  #desired: Desired;
+
+  constructor() {
+    for (const [path, text] of fleet(OPTIONS)) this.#put(path, text);
+    this.#put('config/agents/_default', JSON.stringify({ dataplane: 'ipvs', labels: { pool: 'edge' } }));
+    this.#desired = this.#understood(null);
+  }
+
+  get desired(): Desired {
+    return this.#desired;
+  }
+
+  /** What is wanted once the real in the middle has another weight. */
+  weighted(weight: number): Desired {
+    this.#put(realPath(MIDDLE, MIDDLE), JSON.stringify(realRecord(OPTIONS, MIDDLE, MIDDLE, weight)));
+    this.#desired = this.#understood(this.#desired);
+    return this.#desired;
+  }
+
+  #understood(before: Desired | null): Desired {
+    const { records, revision } = this.#decoder.decode(this.#records, new Map());
+    return shareStructure(before, desiredState(records, 'lb1', before, revision).desired);
+  }
+
+  #put(path: string, text: string): void {
+    this.#version++;
+    this.#records.set(path, { path, bytes: Buffer.from(text), created: 1n, modified: this.#version });
+  }
+}

@@ -1,0 +1,186 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { newCounters } from '../../../src/agent/counters.ts';
+import type { Counters } from '../../../src/agent/counters.ts';
+import { HostAdvice } from '../../../src/agent/host-advice.ts';
+import { JournalFile } from '../../../src/agent/journal-file.ts';
+import { KernelDriver } from '../../../src/agent/kernel-driver.ts';
+import type { Desired } from '../../../src/agent/policy/desired-state.ts';
+import { Reconciler } from '../../../src/agent/reconciler.ts';
+import { RouteDriver } from '../../../src/agent/route-driver.ts';
+import { SettingsDriver } from '../../../src/agent/settings-driver.ts';
+import { SettingsFile } from '../../../src/agent/settings-file.ts';
+import { silentLog } from '../../../src/core/ports.ts';
+import { ok } from '../../../src/core/result.ts';
+import { systemClock } from '../../../src/core/system-clock.ts';
+import type { InterfaceAddresses } from '../../../src/ipvs/addresses.ts';
+import type { Dataplane } from '../../../src/ipvs/dataplane.ts';
+import { MemoryInterfaceAddresses } from '../../../src/ipvs/memory-interface-addresses.ts';
+import { noPacketMarks } from '../../../src/ipvs/packet-marks.ts';
+import { SysctlFiles } from '../../../src/ipvs/settings/sysctl-files.ts';
+import { RecordingSpeaker } from '../../../test/fakes/recording-speaker.ts';
+import { EditedStore, HeldVerdicts } from './agent-inputs.ts';
+import { check } from './surroundings.ts';
+
+/** The agent's own way from accepted records and verdicts to the kernel, with everything that lies between. */
+export interface AgentRound {
+  /** An agent that starts with everything already right: its first pass, and the reading that is part of it. */
+  readonly start: {
+    readonly passMs: number;
+    readonly readMs: number;
+    readonly readings: number;
+    readonly writes: number;
+  };
+  /** From the reconciler's poke to the kernel's ACK: the weight in a record is another. */
+  readonly recordEditMs: readonly number[];
+  /** What comes before that poke: all records understood anew, and what did not change found to be the same. */
+  readonly intakeMs: readonly number[];
+  /** From the runner's poke to the kernel's ACK: one real is down, or up again. */
+  readonly verdictMs: readonly number[];
+  /** Of one edit. */
+  readonly edit: { readonly messages: number; readonly dumps: number };
+  /** Everything read again, and a pass that finds nothing to do. */
+  readonly verifyMs: readonly number[];
+  /** Operations of all those passes. */
+  readonly verifyWrites: number;
+}
+
+/** The dataplane that is watched, and the messages that it has sent so far; none where it sends none. */
+export interface WatchedDataplane {
+  readonly dataplane: Dataplane;
+  readonly counters: () => { readonly messages: number; readonly dumps: number };
+}
+
+const EDITS = 20;
+const VERIFICATIONS = 7;
+
+/** @param open the same table each time: what an agent left is there for the next */
+export async function agentRound(open: () => WatchedDataplane): Promise<AgentRound> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'vipkeeper-bench-'));
+  const store = new EditedStore();
+  const addresses = new MemoryInterfaceAddresses();
+  const filler = new WatchedAgent(stateDir, store.desired, open(), addresses);
+  check(!Number.isNaN((await filler.pass()).ackMs), 'the table is filled');
+  await filler.stop();
+
+  const agent = new WatchedAgent(stateDir, store.desired, open(), addresses);
+  const { passMs } = await agent.pass();
+  const { readMs } = agent;
+  const start = { passMs, readMs, readings: agent.counters.kernelReads, writes: agent.counters.operations };
+
+  const before = agent.messages();
+  const recordEditMs: number[] = [];
+  const intakeMs: number[] = [];
+  for (let edit = 0; edit < EDITS; edit++) {
+    const begun = performance.now();
+    agent.desired = store.weighted(20 + edit);
+    intakeMs.push(performance.now() - begun);
+    recordEditMs.push((await agent.pass()).ackMs);
+  }
+  const verdictMs: number[] = [];
+  for (let edit = 0; edit < EDITS; edit++) {
+    verdictMs.push((await agent.pass(() => agent.verdicts.turn(edit % 2 === 0 ? 'down' : 'up'))).ackMs);
+  }
+  const after = agent.messages();
+  const edits = agent.counters.operations - start.writes;
+  check(edits === 2 * EDITS, 'each edit is one operation');
+
+  const verifyMs: number[] = [];
+  for (let round = 0; round < VERIFICATIONS; round++) verifyMs.push(await agent.verify());
+  const verifyWrites = agent.counters.operations - start.writes - edits;
+  await agent.stop();
+  rmSync(stateDir, { recursive: true });
+  const messages = (after.messages - before.messages) / edits;
+  const edit = { messages, dumps: after.dumps - before.dumps };
+  return { start, recordEditMs, intakeMs, verdictMs, edit, verifyMs, verifyWrites };
+}
+
+class WatchedAgent {
+  desired: Desired;
+  readonly verdicts = new HeldVerdicts();
+  readonly counters: Counters = newCounters();
+  readonly messages: WatchedDataplane['counters'];
+  /** Of the last reading. */
+  readMs = Number.NaN;
+  readonly #kernel: KernelDriver;
+  readonly #reconciler: Reconciler;
+  #acknowledgedAt = Number.NaN;
+  #passed: () => void = () => undefined;
+
+  constructor(stateDir: string, desired: Desired, watched: WatchedDataplane, addresses: InterfaceAddresses) {
+    this.desired = desired;
+    this.messages = watched.counters;
+    const deps = { clock: systemClock, log: silentLog, counters: this.counters };
+    const dataplane = this.#watched(watched.dataplane);
+    this.#kernel = new KernelDriver({
+      open: () => Promise.resolve({ dataplane, addresses, marks: noPacketMarks }),
+      journalFile: new JournalFile(stateDir, deps),
+      ...deps,
+    });
+    this.#reconciler = new Reconciler({
+      accepted: () => this.desired,
+      kernel: this.#kernel,
+      settings: new SettingsDriver({
+        open: () => Promise.resolve(null),
+        file: new SettingsFile(stateDir, deps),
+        ...deps,
+      }),
+      advice: new HostAdvice({ sysctls: new SysctlFiles(), clock: systemClock }),
+      routes: new RouteDriver({ speaker: new RecordingSpeaker(), log: silentLog }),
+      checks: this.verdicts,
+      savedHealth: null,
+      bgp: { routerId: null, restarting: false, resolveSecret: () => ok('') },
+      random: Math.random,
+      ...deps,
+    });
+    this.#reconciler.onPass(() => {
+      this.#passed();
+    });
+  }
+
+  /** One pass. @returns milliseconds from the poke to the last ACK (NaN without one), and to the end of the pass */
+  async pass(poke: () => void = this.#reconciler.poke): Promise<{ readonly ackMs: number; readonly passMs: number }> {
+    const passed = new Promise<void>((resolve) => {
+      this.#passed = resolve;
+    });
+    this.#acknowledgedAt = Number.NaN;
+    const start = performance.now();
+    poke();
+    await passed;
+    return { ackMs: this.#acknowledgedAt - start, passMs: performance.now() - start };
+  }
+
+  /** As an operator asks for it. */
+  async verify(): Promise<number> {
+    const start = performance.now();
+    const outcome = await this.#reconciler.verify();
+    check(outcome.ok && outcome.value.compared, 'the kernel was read and compared');
+    return performance.now() - start;
+  }
+
+  async stop(): Promise<void> {
+    await this.#reconciler.stop();
+    await this.#kernel.close();
+  }
+
+  #watched(inner: Dataplane): Dataplane {
+    return {
+      name: inner.name,
+      read: async () => {
+        const start = performance.now();
+        const state = await inner.read();
+        this.readMs = performance.now() - start;
+        return state;
+      },
+      readServices: (matches) => inner.readServices(matches),
+      info: () => inner.info(),
+      apply: async (ops) => {
+        const report = await inner.apply(ops);
+        this.#acknowledgedAt = performance.now();
+        return report;
+      },
+      close: () => inner.close(),
+    };
+  }
+}
