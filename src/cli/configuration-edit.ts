@@ -39,7 +39,7 @@ export async function editFromFolder(
   { prune }: { readonly prune: boolean },
   clock: Clock,
 ): Promise<ConfigurationEdit> {
-  const { records } = await readRecordFolder(folder, clock);
+  const { records, strays } = await readRecordFolder(folder, clock);
   const wanted = new Map([...records].filter(([path]) => !isWish(path)));
   if (prune && wanted.size === 0) {
     throw new CliFailure('failure', `${folder} has not one record: --prune would delete the whole configuration`);
@@ -47,14 +47,27 @@ export async function editFromFolder(
   const current = new Map([...before].filter(([path]) => !isWish(path)));
   const changes = recordChanges(current, wanted);
   const passedOver = [...records.keys()].filter(isWish).sort();
-  if (prune) return editOf(before, changes, [], passedOver);
-  const kept = changes.filter(({ kind }) => kind === 'delete').map(({ path }) => path);
+  const deleted = changes.filter(({ kind }) => kind === 'delete').map(({ path }) => path);
+  if (prune) {
+    refuseMisnamed(deleted, strays);
+    return editOf(before, changes, [], passedOver);
+  }
   return editOf(
     before,
     changes.filter(({ kind }) => kind !== 'delete'),
-    kept,
+    deleted,
     passedOver,
   );
+}
+
+/** A record's file under a name with another ending is a slip, and no wish to delete the record. */
+function refuseMisnamed(deleted: readonly string[], strays: readonly string[]): void {
+  for (const path of deleted) {
+    const stray = strays.find((file) => file === path || file.startsWith(`${path}.`));
+    if (stray === undefined) continue;
+    const why = `${stray} is no record because of its name`;
+    throw new CliFailure('failure', `--prune would delete ${path}, but ${why}: rename the file, or remove it`);
+  }
 }
 
 function isWish(path: string): boolean {

@@ -64,6 +64,20 @@ describe('apply', () => {
     expect(cli.store.text('config/services/web/reals/c')).toBeDefined();
   });
 
+  it('does not take a file with another ending for a wish to delete', async () => {
+    const cli = await exported();
+    const before = contents(cli);
+    const file = 'config/services/web/reals/b.json';
+    folder.put(`${file}.bak`, folder.text(file));
+    folder.remove(file);
+    const { exitCode, err } = await cli.run('apply', '--prune', folder.path);
+    expect([exitCode, err]).toEqual([1, expect.stringContaining(`reals/b, but ${file}.bak is no record`)]);
+    expect(contents(cli)).toEqual(before);
+    folder.remove(`${file}.bak`);
+    expect(await cli.run('apply', '--prune', folder.path)).toMatchObject({ exitCode: 0 });
+    expect(cli.store.text('config/services/web/reals/b')).toBeUndefined();
+  });
+
   it('touches neither drains nor approvals', async () => {
     const cli = harness();
     seed(cli.store);
