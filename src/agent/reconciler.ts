@@ -72,6 +72,9 @@ const END_OF_RIB_CHECK_MS = 1_000;
 /** Peers keep our old routes until End-of-RIB; this long after the first pass it goes out with what is known. */
 const END_OF_RIB_DEADLINE_MS = 15_000;
 
+/** After a verification the next one waits so many times as long as that took: anybody may ask, without credentials. */
+const VERIFY_REST = 3;
+
 /**
  * The one loop that writes to the data path. Whatever happened, a pass does the same: it looks at what is accepted,
  * what the checks say and what the kernel holds, and carries out the difference in the safe order.
@@ -93,6 +96,9 @@ export class Reconciler {
   #endOfRibReleased = false;
   #failure: string | null = null;
   #verifying: ((outcome: Result<Verification, CodedError>) => void)[] = [];
+  /** Monotonic milliseconds before which no other verification begins. */
+  #verifyFrom = -Infinity;
+  #verifyWake: Cancel | null = null;
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
@@ -119,7 +125,7 @@ export class Reconciler {
     if (this.#stopped) return Promise.resolve(err(stopping()));
     return new Promise((resolve) => {
       this.#verifying.push(resolve);
-      this.#loop.poke();
+      this.#pokeToVerify();
     });
   }
 
@@ -148,6 +154,7 @@ export class Reconciler {
     this.#stopped = true;
     this.#unsubscribe();
     this.#wake?.();
+    this.#verifyWake?.();
     await this.#loop.stop();
     this.#answer(() => err(stopping()));
   }
@@ -159,11 +166,12 @@ export class Reconciler {
       this.#answer(() => err(new CodedError('NOTHING_IN_FORCE', 'there is no configuration in force yet')));
       return;
     }
-    // Whoever asks from now on is answered by the next pass.
-    const asked = this.#verifying.length;
+    const beganAt = this.#deps.clock.monotonic();
+    // Whoever asks from now on is answered by a later pass.
+    const asked = beganAt < this.#verifyFrom ? 0 : this.#verifying.length;
     const operations = counters.operations;
     counters.passes++;
-    this.#firstPassAt ??= this.#deps.clock.monotonic();
+    this.#firstPassAt ??= beganAt;
     const prepared = await this.#follow(desired);
     const settled = checks.settled();
     const maxAgeMs = asked > 0 ? 0 : desired.agent.verifyIntervalMs;
@@ -185,6 +193,21 @@ export class Reconciler {
     const found = readable ? comparison : { compared: false, differences: [] };
     const done = { ...found, operations: counters.operations - operations, failures, foreign: foreign.length };
     this.#answer(() => ok(done), asked);
+    const now = this.#deps.clock.monotonic();
+    this.#verifyFrom = now + VERIFY_REST * (now - beganAt);
+    if (this.#verifying.length > 0) this.#pokeToVerify();
+  }
+
+  #pokeToVerify(): void {
+    const waitMs = this.#verifyFrom - this.#deps.clock.monotonic();
+    if (waitMs <= 0) {
+      this.#loop.poke();
+      return;
+    }
+    this.#verifyWake ??= this.#deps.clock.after(waitMs, () => {
+      this.#verifyWake = null;
+      this.#loop.poke();
+    });
   }
 
   #answer(outcome: () => Result<Verification, CodedError>, count = this.#verifying.length): void {

@@ -43,6 +43,8 @@ export class HostKernel {
   marks: PacketMarks = noPacketMarks;
   opened: string[] = [];
   closed = 0;
+  /** Called in every reading. */
+  onRead: () => void = () => undefined;
   /** Set: every reading fails with it. */
   unreadable: CodedError | null = null;
   /** Set: opening fails with it. */
@@ -117,6 +119,7 @@ export class HostKernel {
       name,
       read: async (): Promise<Result<DataplaneState, CodedError>> => {
         this.reads++;
+        this.onRead();
         if (!open) return err(new CodedError('NETLINK_UNAVAILABLE', 'it was closed'));
         if (this.unreadable !== null) return err(this.unreadable);
         return ok(this.#withConnections(await this.state()));

@@ -29,6 +29,20 @@ describe('a verification on demand', () => {
     expect(world.take()).toEqual([]);
   });
 
+  it('rests three times as long as it took, so that whoever asks without end gets a quarter of the time', async () => {
+    const world = new AgentWorld();
+    const run = await world.start();
+    world.host.onRead = () => world.clock.advance(100);
+    await run.agent.verify();
+    const { reads } = world.host;
+    const answers = [run.agent.verify(), run.agent.verify()];
+    await world.pass(299);
+    expect(world.host.reads).toBe(reads);
+    await world.pass(1);
+    expect((await Promise.all(answers)).map(({ ok }) => ok)).toEqual([true, true]);
+    expect(world.host.reads).toBe(reads + 1);
+  });
+
   it('finds a table that was emptied, and mends it before it answers', async () => {
     const world = new AgentWorld();
     const run = await world.start();
