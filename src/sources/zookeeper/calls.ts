@@ -71,6 +71,15 @@ export function exists(path: string, watch = false): Call<Stat> {
   return { op: OP.exists, what: `exists ${path}`, encode: pathAndWatch(path, watch), decode: readStat };
 }
 
+/** Of a request for `exists`, besides the path: int xid, int op, int length, bool watch. */
+const EXISTS_BYTES = 13;
+
+/** A question of so many bytes about a node that is not there: shows whether a server takes as much in one request. */
+export function questionOf(bytes: number): Call<Stat> {
+  const path = `/${'-'.repeat(bytes - EXISTS_BYTES - 1)}`;
+  return { ...exists(path), what: `a question of ${bytes} bytes` };
+}
+
 /** GetChildren2Response: vector<ustring> children, Stat stat. The names come in no order. */
 export function getChildren(path: string, watch = false): Call<readonly string[]> {
   return {

@@ -36,6 +36,13 @@ export class Outstanding {
     return this.#queue.size;
   }
 
+  /** Bytes of the largest request; 0 when there is none. */
+  get largest(): number {
+    let largest = 0;
+    for (const { bytes } of this.#queue.values()) largest = Math.max(largest, bytes);
+    return largest;
+  }
+
   /** The id for the next request: 1 and up, below 2^31; the negative ones have meanings of their own. */
   nextXid(): number {
     this.#lastXid = this.#lastXid === 0x7fffffff ? 1 : this.#lastXid + 1;
@@ -59,15 +66,24 @@ export class Outstanding {
     });
   }
 
-  /** @throws DecodeError when this is not the reply that is due: the stream has lost its order */
-  answer(header: ReplyHeader, body: ByteReader): void {
-    this.#takeDue(header.xid).answer(header, body);
+  /**
+   * @returns the bytes of the request that was answered
+   * @throws DecodeError when this is not the reply that is due: the stream has lost its order
+   */
+  answer(header: ReplyHeader, body: ByteReader): number {
+    const pending = this.#takeDue(header.xid);
+    pending.answer(header, body);
+    return pending.bytes;
   }
 
-  /** Answers the request that is due without looking into its reply. */
-  failOne(xid: number, code: 'STORE_TOO_LARGE', reason: string): void {
+  /**
+   * Answers the request that is due without looking into its reply.
+   * @returns the bytes of the request
+   */
+  failOne(xid: number, code: 'STORE_TOO_LARGE', reason: string): number {
     const pending = this.#takeDue(xid);
     pending.fail(new CodedError(code, `${pending.what}: ${reason}`));
+    return pending.bytes;
   }
 
   failAll(error: CodedError): void {

@@ -35,6 +35,12 @@ export interface PublisherDeps {
 
 type Outcome = Result<PublishReport, CodedError>;
 
+interface Tally {
+  written: number;
+  deleted: number;
+  readonly refused: Map<string, string>;
+}
+
 /**
  * Paths in one multi: a replaced leftover takes two operations, so at most 200 of those. One multi is under way at a
  * time, and small enough that those of a whole fleet, which comes back at once after a break, do not stand in line for
@@ -126,7 +132,7 @@ export class Publisher {
     }
     const paths = [...new Set([...wanted.keys(), ...this.#known.keys()])];
     const open = paths.filter((path) => this.#intent(path, wanted).kind !== 'nothing').sort();
-    const report = { written: 0, deleted: 0, refused: new Map<string, string>() };
+    const report: Tally = { written: 0, deleted: 0, refused: new Map() };
     let failure: CodedError | undefined;
     for (const batch of batchesOf(open, (path) => wanted.get(path)?.length ?? 0, BATCH)) {
       const outcome = await this.#settle(batch, wanted, report, connection);
@@ -168,7 +174,7 @@ export class Publisher {
   async #settle(
     batch: readonly string[],
     wanted: ReadonlyMap<string, Uint8Array>,
-    report: { written: number; deleted: number; readonly refused: Map<string, string> },
+    report: Tally,
     connection: number,
   ): Promise<Result<void, CodedError>> {
     let paths = [...batch];
@@ -193,7 +199,9 @@ export class Publisher {
       const outcome = await this.#write(ops, connection);
       if (!outcome.ok) {
         for (const { path } of writes) this.#known.set(path, { kind: 'unknown' });
-        return outcome;
+        if (outcome.error.code !== 'STORE_TOO_LARGE' || writes.length < 2) return outcome;
+        const halves = await this.#settleHalves(paths, wanted, report, connection);
+        return failure === undefined ? halves : err(failure);
       }
       if (outcome.value.kind === 'applied') {
         this.#applied(writes, outcome.value.versions, wanted, report);
@@ -213,6 +221,19 @@ export class Publisher {
     return err(
       failure ?? new CodedError('STORE_CONFLICT', `our records under state/ keep changing`, { transient: true }),
     );
+  }
+
+  /** For servers that take less at once than others. One record that is too large does not hold up the rest. */
+  async #settleHalves(
+    paths: readonly string[],
+    wanted: ReadonlyMap<string, Uint8Array>,
+    report: Tally,
+    connection: number,
+  ): Promise<Result<void, CodedError>> {
+    const middle = Math.ceil(paths.length / 2);
+    const first = await this.#settle(paths.slice(0, middle), wanted, report, connection);
+    const second = await this.#settle(paths.slice(middle), wanted, report, connection);
+    return first.ok ? second : first;
   }
 
   /**
@@ -248,7 +269,7 @@ export class Publisher {
     writes: readonly { readonly path: string; readonly ops: readonly MultiOp[]; readonly after: string }[],
     versions: readonly (number | null)[],
     wanted: ReadonlyMap<string, Uint8Array>,
-    report: { written: number; deleted: number },
+    report: Tally,
   ): void {
     let at = 0;
     for (const { path, ops, after } of writes) {

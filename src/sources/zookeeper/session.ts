@@ -15,6 +15,7 @@ import { packet } from './jute.ts';
 import { decodeReplyHeader, decodeWelcome, encodeAuth, encodeCloseSession, encodeGreeting } from './messages.ts';
 import type { ReplyHeader, SessionIdentity } from './messages.ts';
 import { Outstanding } from './outstanding.ts';
+import { RequestLimit } from './request-limit.ts';
 import { SERVER_ERROR, ServerRefusal, XID, formatSession } from './protocol.ts';
 import { INITIAL_STATE, step } from './session-fsm.ts';
 import type { FsmAction, FsmEvent, FsmState } from './session-fsm.ts';
@@ -56,6 +57,7 @@ const PREFIX_BYTES = 4;
  * whatever happens to the connection. While there is no connection requests fail at once.
  */
 export class Session {
+  readonly requestLimit: RequestLimit;
   readonly #options: SessionOptions;
   readonly #deps: SessionDeps;
   #servers: readonly Destination[] = [];
@@ -76,6 +78,7 @@ export class Session {
     this.#options = options;
     this.#deps = deps;
     this.#outstanding = new Outstanding(options.maxOutstanding);
+    this.requestLimit = new RequestLimit(options.maxRequestBytes, deps.clock);
     this.#backoff = new Backoff(options.backoff, deps.random);
     this.#since = deps.clock.now();
   }
@@ -179,9 +182,8 @@ export class Session {
   }
 
   #excess(packetBytes: number): string | null {
-    const { maxRequestBytes } = this.#options;
-    const length = packetBytes - PREFIX_BYTES;
-    if (length > maxRequestBytes) return `the request has ${length} bytes, the server takes ${maxRequestBytes}`;
+    const excess = this.requestLimit.excess(packetBytes - PREFIX_BYTES);
+    if (excess !== null) return excess;
     if (this.#outstanding.hasRoomFor(packetBytes)) return null;
     return `${this.#outstanding.count} requests are under way already`;
   }
@@ -271,6 +273,7 @@ export class Session {
     const server = this.#servers[index];
     if (server === undefined) return undefined;
     this.#dials += 1;
+    this.requestLimit.begin();
     const { clock, dial } = this.#deps;
     return new Connection(
       server,
@@ -278,7 +281,11 @@ export class Session {
       {
         onOpen: () => this.#dispatch({ kind: 'opened' }),
         onFrame: (frame) => this.#receive(frame),
-        onBroken: (code, reason) => this.#break(new CodedError(code, reason, { transient: true })),
+        onBroken: (code, reason) => {
+          const isTheirs = code === 'STORE_UNREACHABLE';
+          const hint = isTheirs ? this.requestLimit.hungUp(this.#outstanding.largest - PREFIX_BYTES) : null;
+          this.#break(new CodedError(code, hint === null ? reason : `${reason}: ${hint}`, { transient: true }));
+        },
         onSilence: () => this.#dispatch({ kind: 'deadline', at: clock.monotonic() }),
       },
     );
@@ -333,10 +340,11 @@ export class Session {
       this.#dispatch({ kind: 'closeAnswered' });
     } else if (header.errorCode === SERVER_ERROR.sessionExpired) {
       this.#dispatch({ kind: 'expired', at: this.#deps.clock.monotonic() });
-    } else if (frame.truncated) {
-      this.#outstanding.failOne(header.xid, 'STORE_TOO_LARGE', `the reply has ${frame.length} bytes`);
     } else {
-      this.#outstanding.answer(header, body);
+      const taken = frame.truncated
+        ? this.#outstanding.failOne(header.xid, 'STORE_TOO_LARGE', `the reply has ${frame.length} bytes`)
+        : this.#outstanding.answer(header, body);
+      this.requestLimit.took(taken - PREFIX_BYTES);
     }
   }
 

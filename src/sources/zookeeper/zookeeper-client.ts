@@ -3,7 +3,7 @@ import type { Clock, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import type { StoreClient, StoreRecord, WatchHandlers, WriteLimits, WriteOp } from '../source.ts';
-import { exists, getData, sync } from './calls.ts';
+import { exists, getData, questionOf, sync } from './calls.ts';
 import type { NodeData } from './calls.ts';
 import { multi } from './multi.ts';
 import { MultiNodeReader, PlainNodeReader, walk, windowed } from './node-reader.ts';
@@ -20,6 +20,8 @@ import type { WriteSurroundings } from './write-plan.ts';
 /** How often a write is planned again because the store changed between our look and our multi. */
 const MAX_ATTEMPTS = 5;
 const MAX_LIST_ATTEMPTS = 3;
+/** A read that a server hung up on comes in halves after every second attempt. */
+const MAX_READ_ATTEMPTS = 8;
 const UNDER_WAY = 100;
 /** Of the largest request, for the operations that a caller names. */
 const WRITE_SHARE = 0.75;
@@ -111,11 +113,26 @@ class ZookeeperClient implements StoreClient {
     const plan = planWrite(ops, surroundings.value);
     if (!plan.ok) return plan;
     const outcome = await this.#session.request(multi(plan.value));
-    if (!outcome.ok) return outcome;
+    if (!outcome.ok) return err(await this.#reasonOf(outcome.error));
     if (outcome.value.kind === 'applied') return ok(null);
     const { index, serverCode } = outcome.value;
     const op = plan.value[index];
     return ok(new ServerRefusal(serverCode, `${op?.kind ?? 'write'} ${op?.path ?? ''}`));
+  }
+
+  /**
+   * A server hangs up without a word on more than it takes, and leaves open whether the write was carried out. A
+   * question of the same length, which changes nothing, settles that: where it ends in the same way, it was not.
+   */
+  async #reasonOf(error: CodedError): Promise<CodedError> {
+    const { requestLimit } = this.#session;
+    const { suspect } = requestLimit;
+    if (error.code !== 'STORE_DISCONNECTED' || suspect === null) return error;
+    const ready = await this.#ready();
+    if (!ready.ok) return error;
+    await this.#session.request(questionOf(suspect));
+    const excess = requestLimit.excess(suspect);
+    return excess === null ? error : new CodedError('STORE_TOO_LARGE', excess);
   }
 
   async #surroundings(ops: readonly WriteOp[]): Promise<Result<WriteSurroundings, CodedError>> {
@@ -159,7 +176,7 @@ class ZookeeperClient implements StoreClient {
    */
   async #reading<T>(read: (reader: NodeReader) => Promise<Result<T, CodedError>>): Promise<Result<T, CodedError>> {
     if (!this.#isOldServer) {
-      const fast = await read(new MultiNodeReader(this.#session));
+      const fast = await this.#readFast(read);
       if (fast.ok || !isRefusal(fast.error, 'unimplemented')) return fast;
       this.#isOldServer = true;
     }
@@ -168,6 +185,17 @@ class ZookeeperClient implements StoreClient {
     if (slow.ok || slow.error.code !== 'STORE_DISCONNECTED') return slow;
     const ready = await this.#ready();
     return ready.ok ? read(plain) : ready;
+  }
+
+  /** Reads again when the server may have hung up on a request that was too large for it: the next is smaller. */
+  async #readFast<T>(read: (reader: NodeReader) => Promise<Result<T, CodedError>>): Promise<Result<T, CodedError>> {
+    for (let attempt = 1; ; attempt++) {
+      const fast = await read(new MultiNodeReader(this.#session));
+      const mayFit = !fast.ok && fast.error.code === 'STORE_DISCONNECTED' && this.#session.requestLimit.isDoubtful;
+      if (!mayFit || attempt === MAX_READ_ATTEMPTS) return fast;
+      const ready = await this.#ready();
+      if (!ready.ok) return ready;
+    }
   }
 
   async #walk(
