@@ -1,17 +1,16 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ok } from '../../src/core/result.ts';
 import { EtcdStoreClient } from '../../src/sources/etcd/client.ts';
 import type { EtcdSettings } from '../../src/sources/etcd/settings.ts';
 import { ROOT, connected, etcdSource } from '../fault/etcd-fixture.ts';
+import { certificateFiles, makeCertificates } from '../lab/certificates.ts';
 import { EtcdCluster } from '../lab/etcd.ts';
 import { eventually } from '../lab/eventually.ts';
-import { requireParts } from '../lab/parts.ts';
 import { put, session, snapshot, until, value } from './contract-store.ts';
+import { diskSource } from './disk-source.ts';
 
 describe('etcd with users', () => {
   let cluster: EtcdCluster;
@@ -113,12 +112,7 @@ describe('etcd over TLS', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'vipkeeper-tls-'));
     await makeCertificates(folder);
-    const tls = {
-      ca: join(folder, 'ca.pem'),
-      certificate: join(folder, 'host.pem'),
-      key: join(folder, 'host-key.pem'),
-    };
-    cluster = await EtcdCluster.start({ tls });
+    cluster = await EtcdCluster.start({ tls: certificateFiles(folder) });
   });
   afterAll(async () => {
     await cluster.close();
@@ -160,20 +154,17 @@ describe('etcd over TLS', () => {
       await source.close({ keepEphemeral: false });
     }
   });
-});
 
-/** An authority, and one certificate that serves as the server's and as the clients'. */
-async function makeCertificates(folder: string): Promise<void> {
-  const parts = await requireParts(['openssl']);
-  const openssl = async (...args: string[]): Promise<void> => {
-    await promisify(execFile)(parts.binary('openssl'), args, { cwd: folder, env: parts.env });
-  };
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const ca = ['-keyout', 'ca-key.pem', '-out', 'ca.pem', '-subj', '/CN=ca', '-days', '2'];
-  await openssl('req', '-x509', ...curve, ...ca);
-  await openssl('req', ...curve, '-keyout', 'host-key.pem', '-out', 'host.csr', '-subj', '/CN=store.example');
-  const usage = 'extendedKeyUsage=serverAuth,clientAuth';
-  await writeFile(join(folder, 'host.ext'), `subjectAltName=DNS:store.example,IP:127.0.0.1\n${usage}\n`);
-  const signed = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-extfile', 'host.ext', '-days', '2'];
-  await openssl('x509', '-req', '-in', 'host.csr', ...signed, '-out', 'host.pem');
-}
+  test('certificates that were replaced on disk, authority and all, are used from the next connection on', async () => {
+    const source = await diskSource({ etcd: { endpoints: cluster.endpoints, tls: certificateFiles(folder) } }, folder);
+    await connected(source);
+    await makeCertificates(folder);
+    // What stands goes on.
+    expect((await source.snapshot()).ok).toBe(true);
+    await cluster.member(0).kill();
+    await eventually('the loss is noticed', () => source.state().kind === 'connecting');
+    await cluster.member(0).start();
+    await until(source, (read) => read.records.has('config/vips/web'));
+    await source.close({ keepEphemeral: false });
+  });
+});
