@@ -130,7 +130,7 @@ function configurationAge({ session, now, intake }: StatusInput, confirmedAt: nu
   return Math.max(0, Math.round((now - confirmedAt) / 100) / 10);
 }
 
-function storeView({ sourceName, session, publishing }: StatusInput): StatusView['store'] {
+function storeView({ sourceName, session, publishing, intake }: StatusInput): StatusView['store'] {
   const connected = session.kind === 'connected';
   return {
     source: sourceName,
@@ -138,7 +138,7 @@ function storeView({ sourceName, session, publishing }: StatusInput): StatusView
     since: session.kind === 'closed' ? null : time(session.since),
     session: connected ? session.session : null,
     server: connected ? session.server : null,
-    lastError: session.kind === 'connecting' ? session.lastError : null,
+    lastError: session.kind === 'connecting' ? session.lastError : connected ? intake.failure : null,
     publishing: publishingText(publishing),
   };
 }

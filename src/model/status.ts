@@ -205,7 +205,9 @@ export const StatusView = Type.Object({
     since: NullableTime,
     session: Type.Union([Type.String(), Type.Null()], { description: 'Session or lease.' }),
     server: Type.Union([Type.String(), Type.Null()], { description: 'The member that we are connected to.' }),
-    lastError: Type.Union([Type.String(), Type.Null()], { description: 'Why there is no connection.' }),
+    lastError: Type.Union([Type.String(), Type.Null()], {
+      description: 'Why there is no connection, or why the configuration cannot be read over it.',
+    }),
     publishing: Type.String({ description: 'ok, or why health is not being published.' }),
   }),
   configuration: Type.Object({

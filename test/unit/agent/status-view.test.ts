@@ -250,4 +250,10 @@ describe('what is shown', () => {
     });
     expect(status({ session: { kind: 'closed' } }).store).toMatchObject({ state: 'closed', since: null });
   });
+
+  it('of the store is why its configuration cannot be read, though the session stands', () => {
+    const failure = 'STORE_TOO_LARGE: config/ holds more than 10 records';
+    expect(status().store.lastError).toBeNull();
+    expect(status({ intake: { ...INTAKE, failure } }).store).toMatchObject({ state: 'connected', lastError: failure });
+  });
 });
