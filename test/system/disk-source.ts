@@ -14,7 +14,7 @@ export async function diskSource(store: object, folder: string): Promise<Source>
   const bootstrap = loadBootstrap(path);
   if (!bootstrap.ok) throw new Error(JSON.stringify(bootstrap.error));
   const deps = { clock: systemClock, random: Math.random, log: silentLog };
-  const source = openSource(storeSettings(bootstrap.value, 'agent'), deps);
+  const source = await openSource(storeSettings(bootstrap.value, 'agent'), deps);
   if (!source.ok) throw source.error;
   return source.value;
 }
