@@ -22,7 +22,7 @@ export function writeDirectoryStore(folder: string, records: ReadonlyMap<string,
   }
 }
 
-/** A whole agent in a process of its own, with a directory store. */
+/** A whole agent in a process of its own, with a directory store, in the environment that the systemd unit gives it. */
 export async function startAgent(options: {
   readonly store: string;
   readonly stateDir: string;
@@ -37,7 +37,8 @@ export async function startAgent(options: {
   };
   writeFileSync(bootstrap, JSON.stringify(content));
   const main = join(project, 'dist/cli/main.js');
-  return LabProcess.start(process.execPath, [main, 'agent', '--bootstrap', bootstrap], { name: 'vipkeeper' });
+  const env = { ...process.env, NODE_ENV: 'production', MALLOC_ARENA_MAX: '2' };
+  return LabProcess.start(process.execPath, [main, 'agent', '--bootstrap', bootstrap], { name: 'vipkeeper', env });
 }
 
 export interface Resident {

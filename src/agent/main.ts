@@ -5,6 +5,7 @@ import { formatProblem } from '../model/problem.ts';
 import { lockStateDir } from './agent-lock.ts';
 import type { Departure } from './agent.ts';
 import { loadBootstrap } from './bootstrap-file.ts';
+import { keepHeapSmall } from './heap-policy.ts';
 import { createLogger } from './logger.ts';
 import { wireAgent } from './wire.ts';
 
@@ -21,6 +22,7 @@ const STOP_LIMIT_MS = 20_000;
  * @returns the exit code; what went wrong is on standard error or in the log
  */
 export async function runAgent(bootstrapPath: string, options: RunOptions): Promise<number> {
+  keepHeapSmall();
   const bootstrap = loadBootstrap(bootstrapPath);
   if (!bootstrap.ok) {
     for (const problem of bootstrap.error) process.stderr.write(`vipkeeper: ${formatProblem(problem)}\n`);
