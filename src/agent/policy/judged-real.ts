@@ -66,15 +66,18 @@ export function judgeReal(
   const isNews = verdict.state !== 'unknown';
   const decided = verdict.state === 'unknown' ? (before?.decided ?? null) : verdict.state;
   const undecided = decided === null;
-  const presumed = undecided ? (before?.presumed ?? presume(kernelWeight(), service)) : null;
+  const drained = state === 'drain' || (before?.drain ?? null) !== null;
+  const presumed = undecided ? (before?.presumed ?? presume(kernelWeight(), service, drained)) : null;
   const good = undecided ? (presumed ?? service.health.initial === 'up') : decided === 'up';
   const judged = { decided, decidedSince: isNews ? verdict.since : since, undecided, presumed, good, before };
   return { ...about, verdict, ...judged };
 }
 
-function presume(kernelWeight: number | undefined | null, service: DesiredService): boolean | null {
+/** A weight of 0 says nothing against a real that is drained: it would stay at 0 when the drain is over. */
+function presume(kernelWeight: number | undefined | null, service: DesiredService, drained: boolean): boolean | null {
   if (kernelWeight === null) return null;
-  return kernelWeight === undefined ? service.health.initial === 'up' : kernelWeight > 0;
+  if (kernelWeight === undefined || (drained && kernelWeight === 0)) return service.health.initial === 'up';
+  return kernelWeight > 0;
 }
 
 function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts }: JudgeInput): Verdict {

@@ -103,6 +103,19 @@ describe('a real that is drained', () => {
     expect(decisions.real('a').drainedSince).toBe(decisions.now - 6_000);
   });
 
+  it('comes back after a restart that knows nothing, though it has no verdict and the kernel its weight of 0', () => {
+    const decisions = new Decisions();
+    const trusting = (drains: Record<string, Drain>) => {
+      const health = { rise: 1, fall: 2, initial: 'up', whenDown: 'quiesce', floor: 0, slowStartMs: 0 } as const;
+      return configuration([service('web', [real('a', A), real('b', B)], { health })], { drains });
+    };
+    decisions.actual = kernelState({ [KEY]: { '10.0.0.1|80': 0, '10.0.0.2|80': 10 } });
+    decisions.decide(trusting(ofA));
+    expect(decisions.out()).toBe('10.0.0.1|80 quiesce');
+    decisions.wait(1_000).decide(trusting({}));
+    expect(decisions.weights()).toBe('10.0.0.1|80 10, 10.0.0.2|80 10');
+  });
+
   it('begins nothing while the kernel cannot be read', () => {
     const decisions = running();
     decisions.actual = null;
