@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError, describeError } from '../../core/errors.ts';
-import type { Cancel, Clock, Log, Unsubscribe } from '../../core/ports.ts';
+import type { Clock, Log, Unsubscribe } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
 import { Listeners } from '../listeners.ts';
@@ -9,6 +9,7 @@ import { PublishQueue } from '../publish-queue.ts';
 import type { EphemeralOwner, PublishReport, SessionState, Source, StoreRecord, StoreSnapshot } from '../source.ts';
 import { CreationIndex } from './creation-index.ts';
 import { fileError, isMissing } from './errors.ts';
+import { NamedTimers } from './named-timers.ts';
 import { readSessions } from './ownership.ts';
 import { CREATION_INDEX, RECORD_SUFFIX, locate } from './paths.ts';
 import { Publisher } from './publisher.ts';
@@ -44,7 +45,7 @@ export class DirectorySource implements Source {
   readonly #reader: TreeReader;
   readonly #watch: TreeWatch;
   readonly #tendEveryMs: number;
-  readonly #timers = new Map<string, Cancel>();
+  readonly #timers: NamedTimers;
   #reading: Promise<unknown>;
   #tending: Promise<void> = Promise.resolve();
   #closed = false;
@@ -55,6 +56,7 @@ export class DirectorySource implements Source {
     const { path: root, sessionTimeoutMs: timeoutMs } = settings;
     this.#root = root;
     this.#clock = deps.clock;
+    this.#timers = new NamedTimers(deps.clock);
     this.#log = log;
     this.#changes = new Listeners(onError);
     this.#states = new Listeners(onError);
@@ -129,7 +131,7 @@ export class DirectorySource implements Source {
   async close(options: { readonly keepEphemeral: boolean }): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.close();
     await this.#watch.stop();
     await this.#tending;
     await this.#queue.idle();
@@ -143,7 +145,7 @@ export class DirectorySource implements Source {
     const { exists, records, settled } = reading.value;
     this.#watch.note(reading.value.scan.digest);
     if (settled) await this.#enterBirths(reading.value);
-    else this.#after('settle', SETTLE_MS, this.#changes.poke);
+    else this.#timers.arm('settle', SETTLE_MS, this.#changes.poke);
     return ok({ position: positionOf(records), rootExists: exists, records });
   }
 
@@ -160,24 +162,13 @@ export class DirectorySource implements Source {
 
   #tend(): void {
     this.#tending = this.#tendOnce().then(() => {
-      this.#after('tend', this.#tendEveryMs, () => this.#tend());
+      this.#timers.arm('tend', this.#tendEveryMs, () => this.#tend());
     });
   }
 
   async #tendOnce(): Promise<void> {
     await this.#session.tend();
     if (await this.#publisher.missesSome()) this.#queue.resume();
-  }
-
-  /** One timer of each name: arming it again puts it off. */
-  #after(name: string, ms: number, run: () => void): void {
-    this.#timers.get(name)?.();
-    if (this.#closed) return;
-    const cancel = this.#clock.after(ms, () => {
-      this.#timers.delete(name);
-      run();
-    });
-    this.#timers.set(name, cancel);
   }
 }
 

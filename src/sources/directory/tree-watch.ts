@@ -1,9 +1,10 @@
 import { realpath } from 'node:fs/promises';
 import { Coalescer } from '../../core/coalescer.ts';
 import type { CodedError } from '../../core/errors.ts';
-import type { Cancel, Clock, Log } from '../../core/ports.ts';
+import type { Clock, Log } from '../../core/ports.ts';
 import { fileError } from './errors.ts';
 import { FolderWatcher } from './folder-watcher.ts';
+import { NamedTimers } from './named-timers.ts';
 import { NO_ROOT, scan } from './scan.ts';
 
 /** Watches may lose events; a rescan finds what they lost. */
@@ -29,7 +30,7 @@ export class TreeWatch {
   readonly #hooks: TreeWatchHooks;
   readonly #watcher: FolderWatcher;
   readonly #checks: Coalescer;
-  readonly #timers = new Map<string, Cancel>();
+  readonly #timers: NamedTimers;
   #seen = NO_ROOT;
   #ignored: ReadonlySet<string> = new Set();
   #eventsGathered = false;
@@ -40,6 +41,7 @@ export class TreeWatch {
     this.#root = root;
     this.#prefix = prefix;
     this.#clock = deps.clock;
+    this.#timers = new NamedTimers(deps.clock);
     this.#log = deps.log;
     this.#hooks = hooks;
     this.#watcher = new FolderWatcher(() => this.#onEvent(), deps.log);
@@ -63,7 +65,7 @@ export class TreeWatch {
 
   async stop(): Promise<void> {
     this.#closed = true;
-    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.close();
     this.#watcher.close();
     await this.#checks.stop();
   }
@@ -80,7 +82,7 @@ export class TreeWatch {
       this.#hooks.onChange();
     } finally {
       const took = this.#clock.monotonic() - started;
-      this.#after('rescan', Math.max(RESCAN_MS, took / RESCAN_SHARE), this.#checks.poke);
+      this.#timers.arm('rescan', Math.max(RESCAN_MS, took / RESCAN_SHARE), this.#checks.poke);
     }
   }
 
@@ -109,19 +111,8 @@ export class TreeWatch {
     }
     this.#eventsGathered = false;
     this.#hooks.onChange();
-    this.#after('gather', GATHER_MS, () => {
+    this.#timers.arm('gather', GATHER_MS, () => {
       if (this.#eventsGathered) this.#onEvent();
     });
-  }
-
-  /** One timer of each name: arming it again puts it off. */
-  #after(name: string, ms: number, run: () => void): void {
-    this.#timers.get(name)?.();
-    if (this.#closed) return;
-    const cancel = this.#clock.after(ms, () => {
-      this.#timers.delete(name);
-      run();
-    });
-    this.#timers.set(name, cancel);
   }
 }
