@@ -1,4 +1,5 @@
 import { describeError } from '../core/errors.ts';
+import { closeKernel } from './kernel-ports.ts';
 import type { OpenKernel } from './kernel-ports.ts';
 import { formerOps } from './policy/former-services.ts';
 import type { FormerServices } from './policy/journal.ts';
@@ -14,14 +15,14 @@ export async function clearFormerTable(open: OpenKernel, former: FormerServices)
 }
 
 async function tryToClear(open: OpenKernel, former: FormerServices): Promise<string | null> {
-  const { dataplane, addresses } = await open(former.dataplane);
+  const ports = await open(former.dataplane);
+  const { dataplane } = ports;
   try {
     const read = await dataplane.read();
     if (!read.ok) return describeError(read.error);
     const { failed, lost } = await dataplane.apply(formerOps(former, read.value));
     return lost?.message ?? failed[0]?.error.message ?? null;
   } finally {
-    await dataplane.close();
-    await addresses.close();
+    await closeKernel(ports);
   }
 }

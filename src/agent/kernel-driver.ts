@@ -3,27 +3,22 @@ import type { Clock, Log } from '../core/ports.ts';
 import { err, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { Turns } from '../core/turns.ts';
-import type { AddressOp, InterfaceAddress, InterfaceAddresses } from '../ipvs/addresses.ts';
-import type {
-  ApplyReport,
-  Dataplane,
-  DataplaneInfo,
-  DataplaneOp,
-  DataplaneState,
-  ServiceKey,
-  ServiceMatch,
-} from '../ipvs/dataplane.ts';
+import type { AddressOp, InterfaceAddresses } from '../ipvs/addresses.ts';
+import type { ApplyReport, Dataplane, DataplaneOp, ServiceKey, ServiceMatch } from '../ipvs/dataplane.ts';
 import { describeOp } from '../ipvs/describe.ts';
-import type { DriftKind } from '../model/drift-kinds.ts';
+import { AnnouncementDriver } from './announcement-driver.ts';
 import type { Counters } from './counters.ts';
 import { DriftWatch } from './drift-watch.ts';
-import type { Comparison, Repair } from './drift-watch.ts';
+import type { Comparison } from './drift-watch.ts';
 import type { DesiredAgent } from './policy/desired-state.ts';
 import type { Effective } from './policy/effective-state.ts';
 import { clearFormerTable } from './former-table.ts';
+import { closeKernel } from './kernel-ports.ts';
 import type { KernelPorts, OpenKernel } from './kernel-ports.ts';
 import { MarkDriver } from './mark-driver.ts';
 import type { JournalFile } from './journal-file.ts';
+import { NOTHING_DONE } from './kernel-report.ts';
+import type { KernelReport, Picture } from './kernel-report.ts';
 import { emptyJournal } from './policy/journal.ts';
 import type { Journal, LeavingEntry } from './policy/journal.ts';
 import { applyAddressOps, applyToState, withActivity } from './policy/kernel-state.ts';
@@ -32,32 +27,6 @@ import { plan } from './policy/plan.ts';
 import type { Settled } from './policy/plan.ts';
 import { watched } from './policy/watched.ts';
 import type { Watched } from './policy/watched.ts';
-
-/** What the host is known to hold: as it was read, and what was done since. */
-export interface Picture {
-  readonly services: DataplaneState;
-  readonly addresses: readonly InterfaceAddress[];
-}
-
-/** The driver's part of the status page. Times are wall-clock milliseconds, null = never. */
-export interface KernelReport {
-  readonly adapter: string;
-  /** What it tells about itself; null = not asked yet. */
-  readonly info: DataplaneInfo | null;
-  readonly picture: Picture | null;
-  readonly foreign: readonly ServiceKey[];
-  readonly leaving: readonly LeavingEntry[];
-  readonly lastRead: number | null;
-  readonly lastApply: number | null;
-  readonly lastOps: number;
-  /** What failed in the last pass; empty = everything that should be in force is. */
-  readonly failures: readonly string[];
-  /** What others had changed, the last ones. */
-  readonly repairs: readonly Repair[];
-  readonly repairCounts: ReadonlyMap<DriftKind, number>;
-  /** What keeps the host from forwarding, although the kernel holds what it should. */
-  readonly hindrances: readonly string[];
-}
 
 interface KernelDriverDeps {
   readonly open: OpenKernel;
@@ -96,34 +65,23 @@ export class KernelDriver {
   /** The adapter takes one call at a time, and readings of counters come between the passes. */
   readonly #turns = new Turns();
   readonly #markDriver: MarkDriver;
+  readonly #announcements: AnnouncementDriver;
   #previous: Effective | null = null;
   #settled: Settled = new Map();
   #nextChangeMs: number | null = null;
-  #report: KernelReport;
+  #report: KernelReport = NOTHING_DONE;
 
   constructor(deps: KernelDriverDeps) {
     this.#deps = deps;
     this.#drift = new DriftWatch(deps);
     this.#markDriver = new MarkDriver(deps);
-    this.#report = {
-      adapter: 'none',
-      info: null,
-      picture: null,
-      foreign: [],
-      leaving: [],
-      lastRead: null,
-      lastApply: null,
-      lastOps: 0,
-      failures: [],
-      repairs: [],
-      repairCounts: this.#drift.counts(),
-      hindrances: [],
-    };
+    this.#announcements = new AnnouncementDriver(deps);
   }
 
   report(): KernelReport {
     const drifted = { repairs: this.#drift.recent(), repairCounts: this.#drift.counts() };
-    return { ...this.#report, ...drifted, picture: this.#picture };
+    const failures = [...this.#report.failures, ...this.#announcements.failures()];
+    return { ...this.#report, ...drifted, failures, picture: this.#picture };
   }
 
   picture(): Picture | null {
@@ -176,7 +134,7 @@ export class KernelDriver {
     if (this.#ports === null) return false;
     if (this.#picture !== null && clock.monotonic() - this.#readAtMonotonic < maxAgeMs) return true;
     counters.kernelReads++;
-    const { dataplane, addresses: interfaces } = this.#ports;
+    const { dataplane, addresses: interfaces, neighbors } = this.#ports;
     const services = await this.#turns.run(() => dataplane.read());
     if (!services.ok) return this.#unreadable(services.error);
     if (this.#report.info === null) {
@@ -193,6 +151,7 @@ export class KernelDriver {
     this.#activityAt = clock.now();
     this.#report = { ...this.#report, lastRead: this.#activityAt };
     await this.#noteHindrances(dataplane);
+    await this.#announcements.review(neighbors, picture.addresses);
     return true;
   }
 
@@ -270,8 +229,11 @@ export class KernelDriver {
     const count = steps.services.length + steps.addresses.length;
     const adding = steps.addresses.filter(({ kind }) => kind === 'addAddress');
     const deleting = steps.addresses.filter(({ kind }) => kind === 'deleteAddress');
-    await this.#applyAddresses(ports.addresses, adding, failures);
+    const added = await this.#applyAddresses(ports.addresses, adding, failures);
     await this.#applyServices(ports.dataplane, steps.services, failures);
+    // Those who are told send their packets here from now on, so what serves them has to be there.
+    await this.#announcements.begin(ports.neighbors, added);
+    await this.#announcements.end(deleting);
     await this.#applyAddresses(ports.addresses, deleting, failures);
     this.#report = { ...this.#report, lastApply: this.#deps.clock.now(), lastOps: count };
     await this.#noteHindrances(ports.dataplane);
@@ -295,8 +257,8 @@ export class KernelDriver {
     const ports = this.#ports;
     this.#ports = null;
     this.#kind = null;
-    await ports?.dataplane.close();
-    await ports?.addresses.close();
+    this.#announcements.stop();
+    if (ports !== null) await closeKernel(ports);
   }
 
   #plan(effective: Effective, picture: Picture, drainTimeoutMs: number): Steps {
@@ -359,12 +321,19 @@ export class KernelDriver {
     this.#picture = { ...this.#picture, services: applyToState(this.#picture.services, report.applied) };
   }
 
-  async #applyAddresses(addresses: InterfaceAddresses, ops: readonly AddressOp[], failures: string[]): Promise<void> {
-    if (ops.length === 0) return;
+  /** @returns what was carried out */
+  async #applyAddresses(
+    addresses: InterfaceAddresses,
+    ops: readonly AddressOp[],
+    failures: string[],
+  ): Promise<readonly AddressOp[]> {
+    if (ops.length === 0) return [];
     const report = await addresses.apply(ops);
+    const { applied } = report;
     this.#count(report, describeAddressOp, failures);
-    if (this.#picture === null) return;
-    this.#picture = { ...this.#picture, addresses: applyAddressOps(this.#picture.addresses, report.applied) };
+    if (this.#picture === null) return applied;
+    this.#picture = { ...this.#picture, addresses: applyAddressOps(this.#picture.addresses, applied) };
+    return applied;
   }
 
   #count<Op>(report: ApplyReport<Op>, describe: (op: Op) => string, failures: string[]): void {

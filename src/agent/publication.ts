@@ -1,5 +1,5 @@
 import { STATE_VERSION } from '../model/records/state.ts';
-import type { KernelReport } from './kernel-driver.ts';
+import type { KernelReport } from './kernel-report.ts';
 import { healthRecords } from './policy/health-records.ts';
 import type { AgentContent, Publication } from './publisher.ts';
 import type { PassView } from './reconciler.ts';

@@ -27,7 +27,7 @@ import type { Rates, Totals } from './policy/traffic-figures.ts';
 import type { TrafficLedger } from './traffic-ledger.ts';
 import { progressContent } from './policy/health-records.ts';
 import type { EffectiveReal, EffectiveService } from './policy/effective-state.ts';
-import type { KernelReport } from './kernel-driver.ts';
+import type { KernelReport } from './kernel-report.ts';
 import type { PublisherState } from './publisher.ts';
 import type { PassView } from './reconciler.ts';
 import { settingViews } from './settings-view.ts';

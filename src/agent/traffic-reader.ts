@@ -1,6 +1,7 @@
 import type { Clock, Log } from '../core/ports.ts';
 import type { ServiceMatch } from '../ipvs/dataplane.ts';
-import type { KernelDriver, Picture } from './kernel-driver.ts';
+import type { KernelDriver } from './kernel-driver.ts';
+import type { Picture } from './kernel-report.ts';
 import type { PassView } from './reconciler.ts';
 import type { TrafficLedger } from './traffic-ledger.ts';
 

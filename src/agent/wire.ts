@@ -11,12 +11,7 @@ import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { readVersion } from '../core/version.ts';
-import {
-  createDataplane,
-  createInterfaceAddresses,
-  createPacketMarks,
-  createSettings,
-} from '../ipvs/create-dataplane.ts';
+import { createKernelPorts, createSettings } from '../ipvs/create-dataplane.ts';
 import { SysctlFiles } from '../ipvs/settings/sysctl-files.ts';
 import { RecordDecoder } from '../model/decode.ts';
 import { openSource, openStoreClient } from '../sources/open-source.ts';
@@ -58,12 +53,7 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
       decoder: new RecordDecoder(checkCatalog),
       checks: createCheckRunner({ clock, random, log: log.child({ part: 'checks' }), workers: bootstrap.checkWorkers }),
       speaker: createSpeaker({ clock, random, log: log.child({ part: 'bgp' }) }),
-      openKernel: (kind) =>
-        Promise.resolve({
-          dataplane: createDataplane(kind, kernelDeps),
-          addresses: createInterfaceAddresses(kind, kernelDeps),
-          marks: createPacketMarks(kind, kernelDeps),
-        }),
+      openKernel: (kind) => Promise.resolve(createKernelPorts(kind, kernelDeps)),
       openSettings: (kind) => createSettings(kind, kernelDeps),
       sysctls: new SysctlFiles(),
       routerId: automaticRouterId(),

@@ -21,6 +21,8 @@ export const ERROR_CODES = {
   NETLINK_REFUSED: 'The kernel refused one netlink request; the errno is in the message.',
   NETLINK_LOST: 'Replies were lost (receive buffer overrun, closed socket, time-out): the outcome is not known.',
   NETLINK_MALFORMED: 'A netlink message from the kernel does not parse.',
+  NEIGHBORS_NOT_TOLD:
+    'Gratuitous ARP or a neighbor advertisement for a VIP could not be sent: others may go on sending to its last holder.',
   SYSCTL_REFUSED: 'The kernel did not take a value under /proc/sys, or has no such setting.',
   IPVSADM_FAILED: 'ipvsadm exited with an error or wrote to stderr.',
   NFT_FAILED: 'nft exited with an error, refused an operation, or printed what we cannot read.',

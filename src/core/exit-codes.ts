@@ -48,6 +48,7 @@ function exitNameOf(code: ErrorCode): ExitName {
     case 'NETLINK_REFUSED':
     case 'NETLINK_LOST':
     case 'NETLINK_MALFORMED':
+    case 'NEIGHBORS_NOT_TOLD':
     case 'SYSCTL_REFUSED':
     case 'IPVSADM_FAILED':
     case 'NFT_FAILED':

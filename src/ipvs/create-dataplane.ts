@@ -1,6 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock, Log } from '../core/ports.ts';
 import type { InterfaceAddresses } from './addresses.ts';
+import { LinkAnnouncer } from './announce/link-announcer.ts';
+import { noNeighbors } from './announce/neighbor-announcer.ts';
+import type { NeighborAnnouncer } from './announce/neighbor-announcer.ts';
+import { openPacketSocket } from './announce/packet-socket.ts';
 import { ForgettingDataplane } from './conntrack/forgetting-dataplane.ts';
 import { NetlinkConntrack } from './conntrack/netlink-conntrack.ts';
 import type { Dataplane } from './dataplane.ts';
@@ -64,7 +68,7 @@ async function readSetting(name: string): Promise<string | null> {
 }
 
 /** Packet marks are rules of nf_tables, whatever the dataplane. */
-export function createPacketMarks(kind: DataplaneKind, { clock }: DataplaneDeps): PacketMarks {
+function createPacketMarks(kind: DataplaneKind, { clock }: DataplaneDeps): PacketMarks {
   return kind === 'memory' ? noPacketMarks : new NftPacketMarks({ run: nftCommand(clock) });
 }
 
@@ -72,6 +76,22 @@ export function createPacketMarks(kind: DataplaneKind, { clock }: DataplaneDeps)
 export function createInterfaceAddresses(kind: DataplaneKind, deps: DataplaneDeps): InterfaceAddresses {
   if (kind === 'memory') return new MemoryInterfaceAddresses();
   return new NetlinkInterfaceAddresses({ ...deps, open: socketTransport(NETLINK_ROUTE, deps.clock) });
+}
+
+/** Who tells the neighbours of VIP addresses; in a dry run nobody does. */
+export function createNeighborAnnouncer(kind: DataplaneKind, { clock }: DataplaneDeps): NeighborAnnouncer {
+  if (kind === 'memory') return noNeighbors;
+  return new LinkAnnouncer({ open: socketTransport(NETLINK_ROUTE, clock), openPackets: openPacketSocket, clock });
+}
+
+/** All ports to the host but its settings, as one dataplane wants them. */
+export function createKernelPorts(kind: DataplaneKind, deps: DataplaneDeps) {
+  return {
+    dataplane: createDataplane(kind, deps),
+    addresses: createInterfaceAddresses(kind, deps),
+    neighbors: createNeighborAnnouncer(kind, deps),
+    marks: createPacketMarks(kind, deps),
+  };
 }
 
 /** The settings of IPVS that go with a dataplane; null = it has none, as it is not IPVS. */

@@ -9,7 +9,7 @@ import { NetlinkClient } from './netlink/client.ts';
 import type { ClientCounters, ClientLimits } from './netlink/client.ts';
 import { errnoMeaning, errnoName } from './netlink/errno.ts';
 import type { OpenTransport } from './netlink/transport.ts';
-import { addressesRequest, addressRequest, linksRequest, readAddress, readLink } from './rtnetlink/messages.ts';
+import { addressesRequest, addressRequest, readAddress, readLinks } from './rtnetlink/messages.ts';
 import type { Link } from './rtnetlink/messages.ts';
 
 /** Addresses of the host's interfaces over rtnetlink. */
@@ -25,9 +25,9 @@ export class NetlinkInterfaceAddresses implements InterfaceAddresses {
   }
 
   async read(): Promise<Result<readonly InterfaceAddress[], CodedError>> {
-    const links = await this.#links();
+    const links = await readLinks(this.#client);
     if (!links.ok) return links;
-    const names = new Map(Array.from(links.value, ([name, index]) => [index, name]));
+    const names = new Map(Array.from(links.value.values(), ({ index, name }) => [index, name]));
     const found = await this.#client.dump(addressesRequest, ({ payload }) => readAddress(payload));
     if (!found.ok) return found;
     const addresses = found.value.flatMap((each) => {
@@ -43,13 +43,13 @@ export class NetlinkInterfaceAddresses implements InterfaceAddresses {
     const applied: AddressOp[] = [];
     const failed: FailedOp<AddressOp>[] = [];
     if (ops.length === 0) return { applied, failed, lost: null };
-    const links = await this.#links();
+    const links = await readLinks(this.#client);
     if (!links.ok) return { applied, failed, lost: links.error };
     const sendable: { readonly op: AddressOp; readonly link: Link }[] = [];
     for (const op of ops) {
-      const index = links.value.get(op.interface);
-      if (index === undefined) failed.push({ op, error: addressRefusal(op, 'ENODEV') });
-      else sendable.push({ op, link: { index, name: op.interface } });
+      const link = links.value.get(op.interface);
+      if (link === undefined) failed.push({ op, error: addressRefusal(op, 'ENODEV') });
+      else sendable.push({ op, link });
     }
     const { answers, lost } = await this.#client.request(
       sendable.map(({ op, link }) => addressRequest(op.kind === 'addAddress' ? 'add' : 'delete', link, op.address)),
@@ -65,11 +65,6 @@ export class NetlinkInterfaceAddresses implements InterfaceAddresses {
 
   close(): Promise<void> {
     return this.#client.close();
-  }
-
-  async #links(): Promise<Result<ReadonlyMap<string, number>, CodedError>> {
-    const links = await this.#client.dump(linksRequest, ({ payload }) => readLink(payload));
-    return links.ok ? ok(new Map(links.value.map(({ name, index }) => [name, index]))) : links;
   }
 }
 

@@ -14,6 +14,7 @@ import type {
   TrafficStats,
 } from '../../src/ipvs/dataplane.ts';
 import { serviceKeyOf, servicesIn } from '../../src/ipvs/dataplane.ts';
+import type { NeighborAnnouncer } from '../../src/ipvs/announce/neighbor-announcer.ts';
 import { MemoryDataplane } from '../../src/ipvs/memory-dataplane.ts';
 import { MemorySettings } from '../../src/ipvs/settings/memory-settings.ts';
 import type { IpvsSettings } from '../../src/ipvs/settings/settings.ts';
@@ -49,6 +50,8 @@ export class HostKernel {
   unreadable: CodedError | null = null;
   /** Set: opening fails with it. */
   unopenable: CodedError | null = null;
+  /** Set: no neighbour can be told of an address. */
+  unannounceable: CodedError | null = null;
   /** As the option of the memory dataplane. */
   disturb: (op: DataplaneOp) => string | null = () => null;
   disturbAddress: (op: AddressOp) => string | null = () => null;
@@ -72,7 +75,12 @@ export class HostKernel {
   readonly open = (kind: string): Promise<KernelPorts> => {
     if (this.unopenable !== null) return Promise.reject(this.unopenable);
     this.opened.push(kind);
-    return Promise.resolve({ dataplane: this.#dataplanePort(kind), addresses: this.#addressPort(), marks: this.marks });
+    return Promise.resolve({
+      dataplane: this.#dataplanePort(kind),
+      addresses: this.#addressPort(),
+      neighbors: this.#neighborPort(),
+      marks: this.marks,
+    });
   };
 
   readonly openSettings = (): Promise<IpvsSettings> => Promise.resolve(this.settings);
@@ -153,6 +161,20 @@ export class HostKernel {
         }
         return this.#addresses.apply(ops);
       },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  #neighborPort(): NeighborAnnouncer {
+    return {
+      announce: (addresses) =>
+        Promise.resolve(
+          addresses.map(({ interface: name, address }) => {
+            if (name === 'lo') return ok('noNeighbors');
+            this.events.push(`announce ${name} ${address}`);
+            return this.unannounceable === null ? ok('sent') : err(this.unannounceable);
+          }),
+        ),
       close: () => Promise.resolve(),
     };
   }

@@ -10,7 +10,7 @@ import { KernelDriver } from '../../src/agent/kernel-driver.ts';
 import type { Desired, Drain } from '../../src/agent/policy/desired-state.ts';
 import { silentLog } from '../../src/core/ports.ts';
 import { systemClock } from '../../src/core/system-clock.ts';
-import { createDataplane, createInterfaceAddresses } from '../../src/ipvs/create-dataplane.ts';
+import { createKernelPorts } from '../../src/ipvs/create-dataplane.ts';
 import { configuration, real, service } from '../fakes/configurations.ts';
 import { Decisions } from '../fakes/decisions.ts';
 import { tempDir } from '../fakes/temp-dir.ts';
@@ -28,12 +28,7 @@ async function ipvsadm(args: string): Promise<string[]> {
 /** One director's hands, with a configuration that the test sets. */
 class Director {
   readonly driver = new KernelDriver({
-    open: (kind) =>
-      Promise.resolve({
-        dataplane: createDataplane(kind, deps),
-        addresses: createInterfaceAddresses(kind, deps),
-        marks: noPacketMarks,
-      }),
+    open: (kind) => Promise.resolve({ ...createKernelPorts(kind, deps), marks: noPacketMarks }),
     journalFile: new JournalFile(tempDir(), deps),
     counters: newCounters(),
     ...deps,

@@ -17,6 +17,7 @@ import { systemClock } from '../../../src/core/system-clock.ts';
 import type { InterfaceAddresses } from '../../../src/ipvs/addresses.ts';
 import type { Dataplane } from '../../../src/ipvs/dataplane.ts';
 import { MemoryInterfaceAddresses } from '../../../src/ipvs/memory-interface-addresses.ts';
+import { noNeighbors } from '../../../src/ipvs/announce/neighbor-announcer.ts';
 import { noPacketMarks } from '../../../src/ipvs/packet-marks.ts';
 import { SysctlFiles } from '../../../src/ipvs/settings/sysctl-files.ts';
 import { RecordingSpeaker } from '../../../test/fakes/recording-speaker.ts';
@@ -114,7 +115,7 @@ class WatchedAgent {
     const deps = { clock: systemClock, log: silentLog, counters: this.counters };
     const dataplane = this.#watched(watched.dataplane);
     this.#kernel = new KernelDriver({
-      open: () => Promise.resolve({ dataplane, addresses, marks: noPacketMarks }),
+      open: () => Promise.resolve({ dataplane, addresses, neighbors: noNeighbors, marks: noPacketMarks }),
       journalFile: new JournalFile(stateDir, deps),
       ...deps,
     });

@@ -25,6 +25,7 @@ const ERRNO = {
   95: ['EOPNOTSUPP', 'the kernel does not support this'],
   97: ['EAFNOSUPPORT', 'the kernel was built without this address family'],
   99: ['EADDRNOTAVAIL', 'there is no such address'],
+  100: ['ENETDOWN', 'the interface is down'],
   105: ['ENOBUFS', 'the receive buffer overran'],
   110: ['ETIMEDOUT', 'timed out'],
 } as const satisfies Readonly<Record<number, readonly [name: string, meaning: string]>>;

@@ -1,6 +1,5 @@
 import { closeSync } from 'node:fs';
 import { endianness } from 'node:os';
-import koffi from 'koffi';
 import { CodedError } from '../../core/errors.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
@@ -18,6 +17,8 @@ import {
   SOL_SOCKET,
 } from './constants.ts';
 import { KernelRefusal } from '../kernel-refusal.ts';
+import { loadLibc } from '../libc.ts';
+import type { Libc } from '../libc.ts';
 import { errnoMeaning, errnoName } from './errno.ts';
 
 /** Room for the answers to one batch and for the parts of a dump, with the kernel's own overhead for each. */
@@ -29,19 +30,8 @@ export interface NetlinkFd {
   readonly receiveBufferBytes: number;
 }
 
-type Setsockopt = (fd: number, level: number, option: number, value: Uint8Array, length: number) => number;
-
-interface Libc {
-  readonly socket: (family: number, type: number, protocol: number) => number;
-  readonly bind: (fd: number, address: Uint8Array, length: number) => number;
-  readonly setsockopt: Setsockopt;
-  /** `value` and `length`, a u32, are written to. */
-  readonly getsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number;
-}
-
 /**
- * A bound, non-blocking netlink socket as a file descriptor: the only place where IPVS code calls into libc. Reading
- * and writing are Node's own business.
+ * A bound, non-blocking netlink socket as a file descriptor, to be read and written by Node.
  * @param protocol NETLINK_GENERIC, NETLINK_ROUTE or NETLINK_NETFILTER
  */
 export function openNetlinkFd(protocol: number, receiveBufferBytes: number): Result<NetlinkFd, CodedError> {
@@ -50,24 +40,24 @@ export function openNetlinkFd(protocol: number, receiveBufferBytes: number): Res
   }
   const libc = loadLibc();
   if (!libc.ok) return libc;
-  const { socket, bind, setsockopt } = libc.value;
+  const { socket, bind } = libc.value;
   const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
-  if (fd < 0) return err(failed('socket'));
+  if (fd < 0) return err(failed('socket', libc.value));
   // struct sockaddr_nl: the kernel picks the port number, and no multicast group is joined.
   const address = new Uint8Array(12);
   new DataView(address.buffer).setUint16(0, AF_NETLINK, true);
   if (bind(fd, address, address.length) < 0) {
-    const error = failed('bind');
+    const error = failed('bind', libc.value);
     closeSync(fd);
     return err(error);
   }
   // Above net.core.rmem_max only with CAP_NET_ADMIN; without it the kernel grants what it may.
-  if (!setOption(setsockopt, fd, SOL_SOCKET, SO_RCVBUFFORCE, receiveBufferBytes)) {
-    setOption(setsockopt, fd, SOL_SOCKET, SO_RCVBUF, receiveBufferBytes);
+  if (!setOption(libc.value, fd, SOL_SOCKET, SO_RCVBUFFORCE, receiveBufferBytes)) {
+    setOption(libc.value, fd, SOL_SOCKET, SO_RCVBUF, receiveBufferBytes);
   }
   // Each spares bytes or adds words; kernels older than each go without.
   for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
-    setOption(setsockopt, fd, SOL_NETLINK, option, 1);
+    setOption(libc.value, fd, SOL_NETLINK, option, 1);
   }
   return ok({ fd, receiveBufferBytes: grantedBuffer(libc.value, fd) });
 }
@@ -81,28 +71,14 @@ function grantedBuffer({ getsockopt }: Libc, fd: number): number {
   return new DataView(value.buffer).getInt32(0, true);
 }
 
-function loadLibc(): Result<Libc, CodedError> {
-  try {
-    const library = koffi.load('libc.so.6');
-    return ok({
-      socket: library.func('int socket(int, int, int)') as Libc['socket'],
-      bind: library.func('int bind(int, const void *, uint32_t)') as Libc['bind'],
-      setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)') as Setsockopt,
-      getsockopt: library.func('int getsockopt(int, int, int, void *, void *)') as Libc['getsockopt'],
-    });
-  } catch (cause) {
-    return err(new CodedError('NETLINK_UNAVAILABLE', 'the C library could not be loaded', { cause }));
-  }
-}
-
-function setOption(setsockopt: Setsockopt, fd: number, level: number, option: number, value: number): boolean {
+function setOption({ setsockopt }: Libc, fd: number, level: number, option: number, value: number): boolean {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, value, true);
   return setsockopt(fd, level, option, bytes, bytes.length) === 0;
 }
 
-function failed(call: string): KernelRefusal {
-  const name = errnoName(koffi.errno());
+function failed(call: string, { errno }: Libc): KernelRefusal {
+  const name = errnoName(errno());
   const text = `${call}() of a netlink socket failed: ${name}, ${errnoMeaning(name)}`;
   return new KernelRefusal(name, text, { code: 'NETLINK_UNAVAILABLE' });
 }

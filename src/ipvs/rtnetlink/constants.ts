@@ -35,5 +35,16 @@ export const ADDRESS = {
 
 /** include/uapi/linux/if_link.h, IFLA_* */
 export const LINK = {
+  /** The hardware address, as long as the kind of link has it. */
+  address: { id: 1, type: 'bytes' },
   name: { id: 3, type: 'string' },
 } as const satisfies AttributeTable;
+
+/** include/uapi/linux/if.h: flags of an interface. */
+export const IFF_LOOPBACK = 0x08;
+/** It is up, and so is its carrier. */
+export const IFF_RUNNING = 0x40;
+export const IFF_NOARP = 0x80;
+
+/** include/uapi/linux/if_arp.h: the kind of link. VLANs, bonds, bridges and veth are Ethernet, too. */
+export const ARPHRD_ETHER = 1;

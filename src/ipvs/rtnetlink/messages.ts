@@ -1,8 +1,12 @@
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts';
+import type { CodedError } from '../../core/errors.ts';
+import { ok } from '../../core/result.ts';
+import type { Result } from '../../core/result.ts';
 import { addressBytes, addressFromBytes, familyOf } from '../../model/address.ts';
 import type { Family, IpAddress } from '../../model/address.ts';
 import { FAMILIES, HOST_PREFIX } from '../attributes.ts';
 import { readTable, required, writeTable } from '../netlink/attribute-table.ts';
+import type { NetlinkClient } from '../netlink/client.ts';
 import { AF_INET, AF_INET6, NLM_F_CREATE, NLM_F_EXCL } from '../netlink/constants.ts';
 import type { NetlinkRequest } from '../netlink/message.ts';
 import {
@@ -26,7 +30,7 @@ import {
  */
 
 /** Adds a host address (/32 or /128) with our marks, or deletes one whatever its marks. */
-export function addressRequest(kind: 'add' | 'delete', link: Link, address: IpAddress): NetlinkRequest {
+export function addressRequest(kind: 'add' | 'delete', link: LinkName, address: IpAddress): NetlinkRequest {
   const family = familyOf(address);
   const bytes = addressBytes(address);
   return {
@@ -95,22 +99,41 @@ export function readAddress(payload: ByteReader): IndexedAddress | null {
 }
 
 /** Dump of the network interfaces. */
-export const linksRequest: NetlinkRequest = {
+const linksRequest: NetlinkRequest = {
   type: RTM_GETLINK,
   writePayload: (writer) => {
     writer.u8(0).u8(0).u16le(0).i32le(0).u32le(0).u32le(0);
   },
 };
 
-export interface Link {
+export interface LinkName {
   readonly index: number;
   readonly name: string;
 }
 
+export interface Link extends LinkName {
+  /** ARPHRD_* */
+  readonly type: number;
+  /** IFF_*, a bit each. */
+  readonly flags: number;
+  /** Empty where the kind of link has none. */
+  readonly hardwareAddress: Uint8Array;
+}
+
 /** @throws DecodeError */
 export function readLink(payload: ByteReader): Link {
-  payload.skip(4);
+  payload.skip(2);
+  const type = payload.u16le();
   const index = payload.i32le();
-  payload.skip(8);
-  return { index, name: required(readTable(payload, LINK).name, 'the interface name', payload) };
+  const flags = payload.u32le();
+  payload.skip(4);
+  const { name, address } = readTable(payload, LINK);
+  const hardwareAddress = address ?? new Uint8Array();
+  return { index, name: required(name, 'the interface name', payload), type, flags, hardwareAddress };
+}
+
+/** The network interfaces by name. */
+export async function readLinks(client: NetlinkClient): Promise<Result<ReadonlyMap<string, Link>, CodedError>> {
+  const links = await client.dump(linksRequest, ({ payload }) => readLink(payload));
+  return links.ok ? ok(new Map(links.value.map((link) => [link.name, link]))) : links;
 }

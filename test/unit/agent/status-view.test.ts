@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { IntakeView } from '../../../src/agent/config-intake.ts';
 import { newCounters } from '../../../src/agent/counters.ts';
 import { TrafficLedger } from '../../../src/agent/traffic-ledger.ts';
-import type { KernelReport } from '../../../src/agent/kernel-driver.ts';
+import type { KernelReport } from '../../../src/agent/kernel-report.ts';
 import type { PassView } from '../../../src/agent/reconciler.ts';
 import { routesFor } from '../../../src/agent/policy/routes.ts';
 import type { SettingsReport } from '../../../src/agent/settings-driver.ts';

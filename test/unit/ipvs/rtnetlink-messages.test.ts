@@ -71,7 +71,9 @@ describe('dumps', () => {
 
   it('tell interfaces by number', () => {
     const links = messages.filter(({ type }) => type === RTM_NEWLINK).map(({ payload }) => readLink(payload));
-    expect(links).toEqual([{ index: 1, name: 'lo' }]);
+    // IFF_UP, IFF_LOOPBACK, IFF_RUNNING and IFF_LOWER_UP; ARPHRD_LOOPBACK.
+    const loopback = { index: 1, name: 'lo', type: 772, flags: 0x1_0049, hardwareAddress: new Uint8Array(6) };
+    expect(links).toEqual([loopback]);
   });
 
   it('tell addresses of both families', () => {
