@@ -36,7 +36,7 @@ export function effectiveState(input: EffectiveInput): {
   const { desired } = input.prepared;
   const drains = new ActiveDrains(desired.drains, now);
   const serviceInput = { ...input, drains, agent: desired.agent.name };
-  const decisions = new StandingDecisions(desired.drains, now);
+  const decisions = new StandingDecisions(input.last ?? null, desired.drains, now, verdicts);
   const renamed = memoriesWithoutService(memory, desired);
   const services = new Map<string, EffectiveService>();
   const kernel = new Map<ServiceKey, WantedService>();
@@ -48,10 +48,10 @@ export function effectiveState(input: EffectiveInput): {
     const firstKey = prepared.kernel[0]?.key;
     const inherited = firstKey === undefined ? undefined : renamed.get(firstKey);
     const before = named(memory.services, name) ?? inherited ?? null;
-    let decision = decisions.of(input.last ?? null, prepared, before, verdicts);
+    let decision = decisions.of(prepared, before);
     if (decision === null) {
       decision = decideService(prepared, before, serviceInput);
-      decisions.keep(prepared, before, verdicts, decision);
+      decisions.keep(prepared, before, decision);
     }
     services.set(name, decision.effective);
     if (decision.effective.state !== 'disabled') {

@@ -9,10 +9,15 @@ import type { PreparedService } from './prepared.ts';
 interface StandingDecision {
   readonly prepared: PreparedService;
   readonly before: ServiceMemory | null;
-  /** Keys of the wanted checks of all reals, and the verdicts on them. Flat, as every pass goes through all of them. */
+  /** Of the wanted checks of all reals. */
   readonly keys: readonly string[];
-  readonly verdicts: readonly (Verdict | undefined)[];
   readonly decision: ServiceDecision;
+}
+
+/** The verdicts of one pass, in the order of their map: going along is far cheaper than looking each up. */
+interface SeenVerdicts {
+  readonly keys: readonly string[];
+  readonly verdicts: readonly Verdict[];
 }
 
 /**
@@ -24,41 +29,72 @@ export class StandingDecisions {
   /** Names of the drains that hold. */
   readonly #active: string;
   readonly #services = new Map<string, StandingDecision>();
+  readonly #seen: SeenVerdicts;
+  /** What stood in the pass before; empty where the drains are others, which may concern any. */
+  readonly #before: ReadonlyMap<string, StandingDecision>;
+  /** Keys of verdicts that are not what the pass before saw. */
+  readonly #changed: ReadonlySet<string>;
 
-  constructor(drains: Named<Drain>, now: number) {
+  /**
+   * @param last of the pass before
+   * @param verdicts of this pass, by key of the wanted check
+   */
+  constructor(
+    last: StandingDecisions | null,
+    drains: Named<Drain>,
+    now: number,
+    verdicts: ReadonlyMap<string, Verdict>,
+  ) {
     this.#drains = drains;
     const active = Object.values(drains).filter((drain) => isActive(drain, now));
     this.#active = active.map(({ name }) => name).join('|');
+    this.#changed = last === null ? new Set() : changedKeys(last.#seen, verdicts);
+    const stands = last !== null && last.#drains === drains && last.#active === this.#active;
+    this.#before = stands ? last.#services : new Map();
+    const isSame = last !== null && this.#changed.size === 0;
+    this.#seen = isSame ? last.#seen : { keys: [...verdicts.keys()], verdicts: [...verdicts.values()] };
   }
 
   /** The decision of the pass before, if it stands. */
-  of(
-    last: StandingDecisions | null,
-    prepared: PreparedService,
-    before: ServiceMemory | null,
-    verdicts: ReadonlyMap<string, Verdict>,
-  ): ServiceDecision | null {
-    if (last === null || last.#drains !== this.#drains || last.#active !== this.#active) return null;
+  of(prepared: PreparedService, before: ServiceMemory | null): ServiceDecision | null {
     const { name } = prepared.service;
-    const known = last.#services.get(name);
-    if (known?.prepared !== prepared || known.before !== before || !hasSameVerdicts(known, verdicts)) return null;
+    const known = this.#before.get(name);
+    if (known?.prepared !== prepared || known.before !== before || this.#isNews(known)) return null;
     this.#services.set(name, known);
     return known.decision;
   }
 
-  keep(
-    prepared: PreparedService,
-    before: ServiceMemory | null,
-    verdicts: ReadonlyMap<string, Verdict>,
-    decision: ServiceDecision,
-  ): void {
+  keep(prepared: PreparedService, before: ServiceMemory | null, decision: ServiceDecision): void {
     if (!decision.lasting) return;
     const keys = prepared.reals.flatMap(({ checks }) => checks.map(({ wanted }) => wanted.key));
-    const seen = keys.map((key) => verdicts.get(key));
-    this.#services.set(prepared.service.name, { prepared, before, keys, verdicts: seen, decision });
+    this.#services.set(prepared.service.name, { prepared, before, keys, decision });
+  }
+
+  #isNews({ keys }: StandingDecision): boolean {
+    return this.#changed.size > 0 && keys.some((key) => this.#changed.has(key));
   }
 }
 
-function hasSameVerdicts({ keys, verdicts: seen }: StandingDecision, verdicts: ReadonlyMap<string, Verdict>): boolean {
-  return keys.every((key, index) => verdicts.get(key) === seen[index]);
+/** Keys of verdicts that are new, gone or not the same. */
+function changedKeys(before: SeenVerdicts, now: ReadonlyMap<string, Verdict>): ReadonlySet<string> {
+  const changed = new Set<string>();
+  let at = 0;
+  for (const [key, verdict] of now) {
+    if (key !== before.keys[at]) return changedInAnyOrder(before, now);
+    if (verdict !== before.verdicts[at]) changed.add(key);
+    at++;
+  }
+  return at === before.keys.length ? changed : changedInAnyOrder(before, now);
+}
+
+/** Other checks are wanted than before. */
+function changedInAnyOrder({ keys, verdicts }: SeenVerdicts, now: ReadonlyMap<string, Verdict>): ReadonlySet<string> {
+  const gone = new Map(keys.map((key, index) => [key, verdicts[index]]));
+  const changed = new Set<string>();
+  for (const [key, verdict] of now) {
+    if (gone.get(key) !== verdict) changed.add(key);
+    gone.delete(key);
+  }
+  for (const key of gone.keys()) changed.add(key);
+  return changed;
 }

@@ -37,6 +37,7 @@ const eventArbitrary = fc.oneof(
     at: place(),
     state: fc.constantFrom('up', 'up', 'down', 'unknown'),
   }),
+  fc.record({ kind: fc.constant('forget' as const), at: place() }),
   fc.record({ kind: fc.constant('scheduler' as const), at: place(), scheduler: fc.constantFrom('wlc', 'rr') }),
   fc.record({ kind: fc.constant('drain' as const), at: place(), seconds: fc.constantFrom(null, 1, 60) }),
   fc.record({ kind: fc.constant('vip' as const), at: place(), second: fc.boolean() }),
@@ -45,7 +46,12 @@ const eventArbitrary = fc.oneof(
 );
 type Event = typeof eventArbitrary extends fc.Arbitrary<infer T> ? T : never;
 
-function place() {
+interface Place {
+  readonly service: number;
+  readonly real: number;
+}
+
+function place(): fc.Arbitrary<Place> {
   return fc.record({ service: fc.nat({ max: SERVICES - 1 }), real: fc.nat({ max: REALS - 1 }) });
 }
 
@@ -127,16 +133,21 @@ class Director {
     }
     this.#prepared = prepared;
     if (event.kind === 'verdict') this.#judge(event.at, event.state);
+    if (event.kind === 'forget') for (const key of this.#checksOf(event.at)) this.#verdicts.delete(key);
     if (event.kind === 'drift') this.#drift(event.at.service);
     this.#plan(this.#decide(prepared, fresh));
   }
 
-  #judge(at: { readonly service: number; readonly real: number }, state: string): void {
-    const one = this.#prepared?.services.find(({ service: { name } }) => name === `s${at.service}`)?.reals[at.real];
-    for (const { wanted } of one?.checks ?? []) {
+  #judge(at: Place, state: string): void {
+    for (const key of this.#checksOf(at)) {
       const verdict = { state: state as VerdictState, since: this.#now, cause: `it is ${state}`, latencyMs: 1, at: 1 };
-      this.#verdicts.set(wanted.key, verdict);
+      this.#verdicts.set(key, verdict);
     }
+  }
+
+  #checksOf(at: Place): string[] {
+    const one = this.#prepared?.services.find(({ service: { name } }) => name === `s${at.service}`)?.reals[at.real];
+    return one?.checks.map(({ wanted }) => wanted.key) ?? [];
   }
 
   #drift(index: number): void {
