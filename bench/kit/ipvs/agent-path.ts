@@ -53,6 +53,8 @@ export interface WatchedDataplane {
   readonly counters: () => { readonly messages: number; readonly dumps: number };
 }
 
+/** Passes that bring the process to the speed that it has after its first minutes. */
+const WARM_UP = { verdicts: 300, edits: 20, verifications: 12 };
 const EDITS = 20;
 const VERIFICATIONS = 7;
 
@@ -70,26 +72,29 @@ export async function agentRound(open: () => WatchedDataplane): Promise<AgentRou
   const { readMs } = agent;
   const start = { passMs, readMs, readings: agent.counters.kernelReads, writes: agent.counters.operations };
 
+  for (let pass = 0; pass < WARM_UP.verdicts; pass++) await agent.turn(pass);
+  for (let edit = 0; edit < WARM_UP.edits; edit++) await agent.follow(store.weighted(50 + edit));
+  for (let round = 0; round < WARM_UP.verifications; round++) await agent.verify();
+
   const before = agent.messages();
+  const done = agent.counters.operations;
   const recordEditMs: number[] = [];
   const intakeMs: number[] = [];
   for (let edit = 0; edit < EDITS; edit++) {
     const begun = performance.now();
-    agent.desired = store.weighted(20 + edit);
+    const desired = store.weighted(20 + edit);
     intakeMs.push(performance.now() - begun);
-    recordEditMs.push((await agent.pass()).ackMs);
+    recordEditMs.push(await agent.follow(desired));
   }
   const verdictMs: number[] = [];
-  for (let edit = 0; edit < EDITS; edit++) {
-    verdictMs.push((await agent.pass(() => agent.verdicts.turn(edit % 2 === 0 ? 'down' : 'up'))).ackMs);
-  }
+  for (let edit = 0; edit < EDITS; edit++) verdictMs.push(await agent.turn(edit));
   const after = agent.messages();
-  const edits = agent.counters.operations - start.writes;
+  const edits = agent.counters.operations - done;
   check(edits === 2 * EDITS, 'each edit is one operation');
 
   const verifyMs: number[] = [];
   for (let round = 0; round < VERIFICATIONS; round++) verifyMs.push(await agent.verify());
-  const verifyWrites = agent.counters.operations - start.writes - edits;
+  const verifyWrites = agent.counters.operations - done - edits;
   await agent.stop();
   rmSync(stateDir, { recursive: true });
   const messages = (after.messages - before.messages) / edits;
@@ -150,6 +155,17 @@ class WatchedAgent {
     poke();
     await passed;
     return { ackMs: this.#acknowledgedAt - start, passMs: performance.now() - start };
+  }
+
+  /** One pass with another set of records. @returns milliseconds from the poke to the ACK */
+  async follow(desired: Desired): Promise<number> {
+    this.desired = desired;
+    return (await this.pass()).ackMs;
+  }
+
+  /** One pass with another verdict on one real, down and up in turns. @returns milliseconds from the poke to the ACK */
+  async turn(count: number): Promise<number> {
+    return (await this.pass(() => this.verdicts.turn(count % 2 === 0 ? 'down' : 'up'))).ackMs;
   }
 
   /** As an operator asks for it. */
