@@ -118,7 +118,7 @@ export function step(state: FsmState, event: FsmEvent, settings: FsmSettings): S
       if (state.phase !== 'connected' || state.failures === 0) return unchanged(state);
       return { state: { ...state, failures: 0 }, actions: [{ kind: 'resetBackoff' }] };
     case 'broken':
-      return broken(state, event.at, event.error, settings);
+      return broken(state, event.at, state.phase === 'greeting' ? snub(event.error) : event.error, settings);
     case 'deadline':
       return broken(state, event.at, silence(state.phase, settings), settings);
     case 'expired':
@@ -277,6 +277,13 @@ function closed(state: FsmState): Step {
     state: { ...state, phase: 'closed', session: null },
     actions: [{ kind: 'hangUp' }, { kind: 'answerAll', error }, { kind: 'notify', what: 'closed' }],
   };
+}
+
+/** Servers give no reason when they hang up on a greeting; ZooKeeperServer.processConnectRequest has these two. */
+function snub(error: CodedError): CodedError {
+  if (error.code !== 'STORE_UNREACHABLE') return error;
+  const why = 'on our greeting: it may be read-only, having lost its ensemble, or have seen less than we have';
+  return new CodedError(error.code, `${error.message} ${why}`, { transient: error.transient });
 }
 
 function silence(phase: Phase, settings: FsmSettings): CodedError {

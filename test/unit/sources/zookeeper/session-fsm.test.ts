@@ -169,6 +169,12 @@ describe('a store that has begun again', () => {
   const snub = (at: number): FsmEvent[] => [opened, broken(at)];
   const lost = [...start, ...CONNECT, steady, broken(1_000), resolved()];
 
+  test('a server that hangs up on our greeting gives no reason, so the likely ones are named', () => {
+    const { state } = after([...start, ...snub(1_000)]);
+    expect(state.lastError?.message).toMatch(`${BROKE.message} on our greeting: it may be read-only`);
+    expect(after([...start, broken(1_000)]).state.lastError).toBe(BROKE);
+  });
+
   test('hanging up on our greeting at every server for two session times makes us begin anew', () => {
     const almost = after([...lost, ...snub(5_000), ...snub(9_000)]);
     expect(almost.state).toMatchObject({ session: { identity: IDENTITY }, snubs: [1, 2] });
