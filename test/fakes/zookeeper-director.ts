@@ -5,14 +5,22 @@ import { systemClock } from '../../src/core/system-clock.ts';
 import { RecordDecoder } from '../../src/model/decode.ts';
 import type { StatusView } from '../../src/model/status.ts';
 import type { ZookeeperOptions } from '../../src/sources/zookeeper/options.ts';
-import { SESSION_MS, WatchedSource } from '../lab/zookeeper-kit.ts';
-import { ALL_UP, WEB } from './agent-world.ts';
+import { ROOT, SESSION_MS, WatchedSource } from '../lab/zookeeper-kit.ts';
+import type { ZookeeperOutsider } from '../lab/zookeeper-outsider.ts';
+import { ALL_UP, SHOP_WITH_BGP, WEB } from './agent-world.ts';
 import { address } from './bgp-settings.ts';
 import { HostKernel } from './host-kernel.ts';
 import { RecordingLog } from './recording-log.ts';
 import { RecordingSpeaker } from './recording-speaker.ts';
 import { ScriptedRunner } from './scripted-runner.ts';
 import { tempDir } from './temp-dir.ts';
+
+/** Writes what such an agent is to serve. */
+export async function putShop(outsider: ZookeeperOutsider): Promise<void> {
+  for (const [name, value] of Object.entries(SHOP_WITH_BGP)) {
+    await outsider.put(`${ROOT}/config/${name}`, JSON.stringify(value));
+  }
+}
 
 /** A whole agent named lb1 at a real ZooKeeper and on real time. Kernel, checks and speaker are fakes. */
 export class ZookeeperDirector {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SHOP_WITH_BGP } from '../fakes/agent-world.ts';
-import { ZookeeperDirector } from '../fakes/zookeeper-director.ts';
+import { ZookeeperDirector, putShop } from '../fakes/zookeeper-director.ts';
 import { eventually } from '../lab/eventually.ts';
 import { Cleanups, ROOT, SESSION_MS } from '../lab/zookeeper-kit.ts';
 import { ZookeeperOutsider } from '../lab/zookeeper-outsider.ts';
@@ -16,9 +15,7 @@ const HEALTH = `${ROOT}/state/health/web/lb1`;
 beforeAll(async () => {
   ensemble = cleanups.add(await ZookeeperEnsemble.start());
   outsider = cleanups.add(await ZookeeperOutsider.connect(ensemble.member(0).address));
-  for (const [name, value] of Object.entries(SHOP_WITH_BGP)) {
-    await outsider.put(`${ROOT}/config/${name}`, JSON.stringify(value));
-  }
+  await putShop(outsider);
 });
 afterAll(() => cleanups.run());
 
