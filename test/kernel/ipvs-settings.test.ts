@@ -44,6 +44,8 @@ function onDisk(name: string): string {
 
 describe.each(['ipvs', 'ipvsadm'] as const)('settings in the kernel: %s', (kind) => {
   beforeAll(async () => {
+    // Reals of mixed families that other tests left behind would forbid the sync daemon.
+    await run('ipvsadm', ['--clear']);
     await run('ip', ['link', 'add', 'sync0', 'type', 'dummy']);
     await run('ip', ['address', 'add', '10.77.0.1/24', 'dev', 'sync0']);
     await run('ip', ['link', 'set', 'sync0', 'up']);
