@@ -133,5 +133,3 @@ export const IPVS_SYSCTLS = {
 export type IpvsSysctlName = keyof typeof IPVS_SYSCTLS;
 
 export const IPVS_SYSCTL_NAMES = Object.keys(IPVS_SYSCTLS) as IpvsSysctlName[];
-
-export const isIpvsSysctl = (name: string): name is IpvsSysctlName => Object.hasOwn(IPVS_SYSCTLS, name);

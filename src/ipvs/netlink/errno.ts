@@ -30,15 +30,8 @@ const ERRNO = {
   110: ['ETIMEDOUT', 'timed out'],
 } as const satisfies Readonly<Record<number, readonly [name: string, meaning: string]>>;
 
-export type ErrnoName = (typeof ERRNO)[keyof typeof ERRNO][0];
-
 const BY_NUMBER: Readonly<Record<number, readonly [name: string, meaning: string] | undefined>> = ERRNO;
 const NUMBERS = new Map<string, number>(Object.entries(ERRNO).map(([number, [name]]) => [name, Number(number)]));
-
-/** The number behind a name. */
-export function errnoNumber(name: ErrnoName): number {
-  return NUMBERS.get(name) ?? 0;
-}
 
 /** "EEXIST", or "errno 4711" for a number without a name here. */
 export function errnoName(errno: number): string {
