@@ -140,8 +140,9 @@ export class ChaosProxy {
       return;
     }
     this.#cutAfter.delete(direction);
-    // Ends politely, so that what was let through arrives; a reset would throw it away.
-    to.end(chunk.subarray(0, left));
+    // Ends politely, so that what was let through arrives, pieces that still wait first; a reset would throw it away.
+    to.end(Buffer.concat([...(this.#pieces.get(to) ?? []), chunk.subarray(0, left)]));
+    this.#pieces.delete(to);
     pair.client.pause();
     pair.server.pause();
   }

@@ -330,7 +330,6 @@ export class Session {
         else this.#break(new ServerRefusal(header.errorCode, 'auth'));
         return;
       default:
-        if (header.zxid > this.#lastZxid) this.#lastZxid = header.zxid;
         this.#answer(frame, header, reader);
     }
   }
@@ -338,13 +337,17 @@ export class Session {
   #answer(frame: Frame, header: ReplyHeader, body: ByteReader): void {
     if (this.#state.phase === 'closing' && this.#outstanding.count === 0) {
       this.#dispatch({ kind: 'closeAnswered' });
-    } else if (header.errorCode === SERVER_ERROR.sessionExpired) {
+      return;
+    }
+    const taken = frame.truncated
+      ? this.#outstanding.failOne(header.xid, 'STORE_TOO_LARGE', `the reply has ${frame.length} bytes`)
+      : this.#outstanding.answer(header, body);
+    // Only now is it known to be the reply that is due. A transaction that never was, read from a stream that has lost
+    // its order, would have every server of the ensemble refuse us.
+    if (header.zxid > this.#lastZxid) this.#lastZxid = header.zxid;
+    this.requestLimit.took(taken - PREFIX_BYTES);
+    if (header.errorCode === SERVER_ERROR.sessionExpired) {
       this.#dispatch({ kind: 'expired', at: this.#deps.clock.monotonic() });
-    } else {
-      const taken = frame.truncated
-        ? this.#outstanding.failOne(header.xid, 'STORE_TOO_LARGE', `the reply has ${frame.length} bytes`)
-        : this.#outstanding.answer(header, body);
-      this.requestLimit.took(taken - PREFIX_BYTES);
     }
   }
 

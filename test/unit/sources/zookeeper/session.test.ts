@@ -262,6 +262,18 @@ describe('the life of the session', () => {
     expect(store.last.packets()[0]).toEqual(expected.subarray(4));
   });
 
+  test('a stream that has lost its order names no transaction: all servers would refuse us for having seen it', async () => {
+    const connection = await store.greet();
+    void session.request(exists('/a'));
+    await settle();
+    connection.send(reply(418, { zxid: 0x7777_0000_0000_0000n }, stat()));
+    expect(session.lastError?.code).toBe('STORE_PROTOCOL');
+    store.last.open();
+    await settle();
+    // ConnectRequest: int protocolVersion, long lastZxidSeen.
+    expect(store.last.packets()[0]?.subarray(4, 12)).toEqual(long(0n));
+  });
+
   test('an expired session answers everybody, and a new one follows at the same server', async () => {
     const connection = await store.greet();
     const answers = Promise.all([session.request(exists('/a')), session.request(exists('/b'))]);
