@@ -1,5 +1,5 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { bootId } from './boot-id.ts';
 import { CodedError } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
@@ -21,12 +21,12 @@ const LOCK_FILE = 'agent.lock';
 
 /**
  * Takes the state directory for this process, making it if need be. A lock whose process is gone is taken over.
- * @returns STATE_DIR_LOCKED while another agent lives in it
+ * @returns STATE_DIR_LOCKED while another agent lives in it, STATE_DIR_UNUSABLE when it cannot be made or written to
  */
 export function lockStateDir(stateDir: string): Result<AgentLock, CodedError> {
   const path = join(stateDir, LOCK_FILE);
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    makeFolder(stateDir);
     for (let attempt = 0; attempt < 3; attempt++) {
       if (createLock(path)) return ok({ release: () => releaseLock(path) });
       const owner = readLock(stateDir);
@@ -41,8 +41,15 @@ export function lockStateDir(stateDir: string): Result<AgentLock, CodedError> {
     }
     return err(new CodedError('STATE_DIR_LOCKED', `${path} keeps changing hands`, { transient: true }));
   } catch (cause) {
-    return err(new CodedError('STATE_DIR_LOCKED', `${stateDir} cannot be used as state directory`, { cause }));
+    return err(new CodedError('STATE_DIR_UNUSABLE', `${stateDir} cannot be used as state directory`, { cause }));
   }
+}
+
+/** Step by step: on file systems that make no folders (/proc, automounts) Node's own recursive form never ends. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** Who holds the lock of a state directory, null when nobody does or the file is not readable as one. */

@@ -33,9 +33,25 @@ export function loadBootstrap(path: string, host = hostname()): Result<LoadedBoo
   if (bytes.length === 0) return err([problem('', 'an empty file', 'a JSON object with at least "store"')]);
   const json = parseRecordJson(bytes);
   if (!json.ok) return err([problem('', json.error.found, json.error.allowed)]);
+  const stores = storesIn(json.value);
+  if (stores.length > 1) return err([problem('store', stores.join(' and '), 'one store')]);
   const checked = validate(json.value);
   if (!checked.ok) return err(checked.error.map(({ field, found, allowed }) => problem(field, found, allowed)));
   const agent = checked.value.agent ?? host.split('.')[0] ?? '';
   if (!isName(agent)) return err([problem('agent', `the host name ${JSON.stringify(host)}`, NAME_RULE)]);
   return ok({ ...checked.value, agent });
+}
+
+/** For whoever started a command that cannot go on without the file. */
+export function describeBootstrapProblems(path: string, problems: readonly Problem[]): string {
+  const lines = problems.map(({ field, found, allowed }) => {
+    return `  ${field === '' ? '' : `${field}: `}found ${found}, allowed ${allowed}`;
+  });
+  return [`the bootstrap file ${path} cannot be used:`, ...lines].join('\n');
+}
+
+/** Which stores a file names; with several, what the schema says of each is beside the point. */
+function storesIn({ store }: Record<string, unknown>): readonly string[] {
+  if (typeof store !== 'object' || store === null) return [];
+  return ['zookeeper', 'etcd', 'directory'].filter((kind) => Object.hasOwn(store, kind));
 }

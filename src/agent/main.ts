@@ -1,10 +1,9 @@
 import { describeError } from '../core/errors.ts';
 import { EXIT_CODES, exitCodeOf } from '../core/exit-codes.ts';
 import { systemClock } from '../core/system-clock.ts';
-import { formatProblem } from '../model/problem.ts';
 import { lockStateDir } from './agent-lock.ts';
 import type { Departure } from './agent.ts';
-import { loadBootstrap } from './bootstrap-file.ts';
+import { describeBootstrapProblems, loadBootstrap } from './bootstrap-file.ts';
 import { keepHeapSmall } from './heap-policy.ts';
 import { createLogger } from './logger.ts';
 import { wireAgent } from './wire.ts';
@@ -25,7 +24,7 @@ export async function runAgent(bootstrapPath: string, options: RunOptions): Prom
   keepHeapSmall();
   const bootstrap = loadBootstrap(bootstrapPath);
   if (!bootstrap.ok) {
-    for (const problem of bootstrap.error) process.stderr.write(`vipkeeper: ${formatProblem(problem)}\n`);
+    process.stderr.write(`vipkeeper: ${describeBootstrapProblems(bootstrapPath, bootstrap.error)}\n`);
     return EXIT_CODES.invalid.code;
   }
   const lock = lockStateDir(bootstrap.value.stateDir);

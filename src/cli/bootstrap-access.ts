@@ -1,3 +1,4 @@
+import { describeBootstrapProblems } from '../agent/bootstrap-file.ts';
 import type { LoadedBootstrap } from '../agent/bootstrap-file.ts';
 import type { StoreClient } from '../sources/source.ts';
 import type { CliContext } from './io.ts';
@@ -10,10 +11,7 @@ export const BOOTSTRAP_ENV = 'VIPKEEPER_BOOTSTRAP';
 export function bootstrapOf({ deps }: CliContext, path: string): LoadedBootstrap {
   const loaded = deps.loadBootstrap(path);
   if (loaded.ok) return loaded.value;
-  const lines = loaded.error.map(({ field, found, allowed }) => {
-    return `  ${field === '' ? '' : `${field}: `}found ${found}, allowed ${allowed}`;
-  });
-  throw new CliFailure('invalid', [`the bootstrap file ${path} cannot be used:`, ...lines].join('\n'));
+  throw new CliFailure('invalid', describeBootstrapProblems(path, loaded.error));
 }
 
 /** Runs something against the configured store, and leaves the store in any case. */

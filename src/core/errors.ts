@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   BOOTSTRAP_INVALID: 'The bootstrap file is missing, unreadable, or does not describe a valid agent.',
   SECRET_UNREADABLE: 'A secret reference (file: or env:) could not be resolved.',
   STATE_DIR_LOCKED: 'Another agent is running with the same state directory.',
+  STATE_DIR_UNUSABLE: 'The state directory cannot be made, read or written to.',
   STATE_FILE_CORRUPT: 'A state file is torn, truncated, tampered with, or of a newer format.',
   NETLINK_UNAVAILABLE: 'A netlink socket could not be opened, or the kernel lacks the family we need.',
   NETLINK_REFUSED: 'The kernel refused one netlink request; the errno is in the message.',

@@ -43,6 +43,7 @@ function exitNameOf(code: ErrorCode): ExitName {
     case 'STORE_TOO_LARGE':
     case 'STORE_PROTOCOL':
     case 'STORE_CLOSED':
+    case 'STATE_DIR_UNUSABLE':
     case 'STATE_FILE_CORRUPT':
     case 'NETLINK_UNAVAILABLE':
     case 'NETLINK_REFUSED':

@@ -1,17 +1,29 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
-import { choice, duration, integer, name, nestedObject, secret } from './fields.ts';
+import { choice, durationWithin, integer, name, nestedObject, secret } from './fields.ts';
+import { HOST_PORT, isHostPort } from './host-port.ts';
 
 const path = (description: string) =>
   Type.String({ pattern: '^/.+', maxLength: 4_096, allowed: 'an absolute path', description });
 
 /** Host and port, an IPv6 literal in brackets: "zk1:2181", "10.0.0.1", "[2001:db8::1]:2181". */
 const hostPort = (description: string) =>
-  Type.String({
-    pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[1-9][0-9]{0,4})?$',
-    allowed: 'HOST, HOST:PORT or [IPV6]:PORT',
-    description,
-  });
+  Type.Refine(
+    Type.String({ pattern: `^${HOST_PORT}$`, allowed: 'HOST, HOST:PORT or [IPV6]:PORT', description }),
+    isHostPort,
+    () => 'must be a host, with or without a port',
+  );
+
+const etcdEndpoint = (description: string) =>
+  Type.Refine(
+    Type.String({
+      pattern: `^(https?://)?${HOST_PORT}$`,
+      allowed: 'HOST:PORT, http://HOST:PORT or https://HOST:PORT',
+      description,
+    }),
+    (value) => isHostPort(value.replace(/^https?:\/\//, '')),
+    () => 'must be an endpoint',
+  );
 
 const Tls = nestedObject(
   {
@@ -44,7 +56,7 @@ export const ZookeeperStore = nestedObject({
         description: 'Members of the ensemble.',
         allowed: 'a list of 1 to 15 members, each HOST:PORT',
       }),
-      sessionTimeout: duration({ default: '10s', description: 'Session time-out that we ask for.' }),
+      sessionTimeout: durationWithin('1s', '10m', { default: '10s', description: 'Session time-out that we ask for.' }),
       auth: Type.Optional(secret({ description: 'Digest credentials "user:password".' })),
       tls: Type.Optional(Tls),
     },
@@ -56,20 +68,13 @@ export const EtcdStore = nestedObject({
   operatorAuth,
   etcd: nestedObject(
     {
-      endpoints: Type.Array(
-        Type.String({
-          pattern: '^(https?://)?(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[1-9][0-9]{0,4})?$',
-          allowed: 'HOST:PORT, http://HOST:PORT or https://HOST:PORT',
-          description: 'One member.',
-        }),
-        {
-          minItems: 1,
-          maxItems: 15,
-          description: 'Members of the cluster.',
-          allowed: 'a list of 1 to 15 endpoints',
-        },
-      ),
-      leaseTtl: duration({ default: '10s', description: 'Lease time of what the agent publishes.' }),
+      endpoints: Type.Array(etcdEndpoint('One member.'), {
+        minItems: 1,
+        maxItems: 15,
+        description: 'Members of the cluster.',
+        allowed: 'a list of 1 to 15 endpoints',
+      }),
+      leaseTtl: durationWithin('1s', '10m', { default: '10s', description: 'Lease time of what the agent publishes.' }),
       auth: Type.Optional(secret({ description: 'Credentials "user:password".' })),
       tls: Type.Optional(Tls),
     },

@@ -5,6 +5,10 @@ export const DURATION_PATTERN = '^(0|[1-9][0-9]{0,8})(\\.[0-9]{1,3})?(ms|s|m|h|d
 
 const durationRegExp = new RegExp(DURATION_PATTERN);
 
+export function isDuration(text: string): boolean {
+  return durationRegExp.test(text);
+}
+
 /**
  * Milliseconds, rounded to whole ones, of a duration that the schema has accepted.
  * @throws RangeError for any other text

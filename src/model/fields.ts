@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
 import Type from 'typebox';
 import type { TSchema } from 'typebox';
-import { parseAddress } from './address.ts';
-import { DURATION_PATTERN } from './duration.ts';
+import { isHostAddress, parseAddress } from './address.ts';
+import { DURATION_PATTERN, durationMs, isDuration } from './duration.ts';
 import { NAME_PATTERN, NAME_RULE } from './names.ts';
 
 /*
@@ -45,14 +45,41 @@ export function duration(options: FieldOptions) {
   });
 }
 
+/** A duration with bounds, both allowed. */
+export function durationWithin(least: string, most: string, options: FieldOptions) {
+  const [lowest, highest] = [durationMs(least), durationMs(most)];
+  return Type.Refine(
+    Type.String({ pattern: DURATION_PATTERN, allowed: `a duration from "${least}" to "${most}"`, ...options }),
+    (value) => isDuration(value) && durationMs(value) >= lowest && durationMs(value) <= highest,
+    () => 'must be a duration within bounds',
+  );
+}
+
 export function address(options: FieldOptions) {
   return Type.Refine(
     Type.String({
       allowed: 'an IPv4 or IPv6 address without zone id, in full ("192.0.2.1", "2001:db8::1")',
       ...options,
     }),
-    (value) => isIP(value) !== 0 && parseAddress(value) !== undefined,
+    (value) => parseAddress(value) !== undefined,
     () => 'must be an address',
+  );
+}
+
+/** An address that packets can be sent to as to one host; the kernel refuses any other as a real. */
+export function hostAddress(options: FieldOptions) {
+  return Type.Refine(
+    Type.String({
+      allowed:
+        'the IPv4 or IPv6 address of one host, in full and without zone id ("192.0.2.1", "2001:db8::1"); ' +
+        'not 0.0.0.0/8, multicast, reserved or link-local',
+      ...options,
+    }),
+    (value) => {
+      const parsed = parseAddress(value);
+      return parsed !== undefined && isHostAddress(parsed);
+    },
+    () => 'must be the address of one host',
   );
 }
 

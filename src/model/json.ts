@@ -39,7 +39,9 @@ export function parseRecordJson(
   }
   // JSON.parse keeps the last of several equal keys: then fewer are left than were written.
   if (countMembers(value) !== members) {
-    return err({ found: `the key ${doubledKey(text) ?? ''} twice`, allowed: 'each key once' });
+    const key = doubledKey(text) ?? '""';
+    if (JSON.parse(key) === '__proto__') return err({ found: `the key ${key}`, allowed: 'any other key' });
+    return err({ found: `the key ${key} twice`, allowed: 'each key once' });
   }
   return ok(value as Record<string, unknown>);
 }
@@ -100,7 +102,7 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** "__proto__" is not counted, so that it is refused as if it were doubled. */
+/** "__proto__" is not counted, so that it is found as if it were doubled. */
 function countMembers(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   let count = 0;

@@ -34,6 +34,7 @@ const FOUND_LIMIT = 80;
 /** A value as it is quoted in a problem: JSON, cut short, control characters escaped. */
 export function quoteFound(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value);
+  // JSON has no word for what 1e400 becomes.
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
   return text.length > FOUND_LIMIT ? `${text.slice(0, FOUND_LIMIT)}…` : text;
 }

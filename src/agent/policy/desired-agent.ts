@@ -1,4 +1,4 @@
-import { canonicalAddress, familyOf, isHostAddress } from '../../model/address.ts';
+import { canonicalAddress, familyOf } from '../../model/address.ts';
 import type { IpAddress } from '../../model/address.ts';
 import { durationMs } from '../../model/duration.ts';
 import { mergePatch } from '../../model/merge-patch.ts';
@@ -12,7 +12,7 @@ import { validatorOf } from '../../model/validate.ts';
 import type { DesiredAgent, DesiredBgp, DesiredPeer } from './desired-state.ts';
 import { mapNamed } from './desired-state.ts';
 import { desiredKernel, kernelFaults } from './desired-kernel.ts';
-import { HOST_ADDRESS_RULE, WHOLE_SECONDS, finding, within } from './findings.ts';
+import { WHOLE_SECONDS, finding, within } from './findings.ts';
 
 const validate = validatorOf(AgentSettings);
 
@@ -115,14 +115,13 @@ function bgpFaults(bgp: BgpRecord): FieldProblem[] {
 
 function peerFaults(field: string, peer: PeerRecord): FieldProblem[] {
   const faults: FieldProblem[] = [];
-  const address = canonicalAddress(peer.address);
-  if (!isHostAddress(address)) faults.push(finding(`${field}.address`, peer.address, HOST_ADDRESS_RULE));
+  const family = familyOf(canonicalAddress(peer.address));
   if (peer.ttlSecurity !== undefined && peer.multihop !== undefined) {
     const allowed = 'ttlSecurity or multihop: the one asks for near packets, the other sends to far peers';
     faults.push(finding(`${field}.multihop`, peer.multihop, allowed));
   }
-  if (peer.localAddress !== undefined && familyOf(canonicalAddress(peer.localAddress)) !== familyOf(address)) {
-    faults.push(finding(`${field}.localAddress`, peer.localAddress, `an ${familyOf(address)} address, as the peer's`));
+  if (peer.localAddress !== undefined && familyOf(canonicalAddress(peer.localAddress)) !== family) {
+    faults.push(finding(`${field}.localAddress`, peer.localAddress, `an ${family} address, as the peer's`));
   }
   if (peer.nextHopIpv6 !== undefined && familyOf(canonicalAddress(peer.nextHopIpv6)) !== 'ipv6') {
     faults.push(finding(`${field}.nextHopIpv6`, peer.nextHopIpv6, 'an ipv6 address'));

@@ -1,4 +1,4 @@
-import { canonicalAddress, isHostAddress } from '../../model/address.ts';
+import { canonicalAddress } from '../../model/address.ts';
 import type { IpAddress } from '../../model/address.ts';
 import type { Decoded } from '../../model/record-set.ts';
 import type { RealRecord } from '../../model/records/real.ts';
@@ -7,7 +7,7 @@ import type { References } from './desired-service.ts';
 import { checkFaults, portFaults, reachFaults } from './desired-service.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';
 import { familiesOf } from './expansion.ts';
-import { HOST_ADDRESS_RULE, finding, findingInWords } from './findings.ts';
+import { finding, findingInWords } from './findings.ts';
 import { forwardingFaults, forwardingOf } from './forwarding.ts';
 import { containsPort } from './port-ranges.ts';
 import { definitionPort, probePortOf } from './probe-port.ts';
@@ -45,7 +45,6 @@ export function realFaults(
     ...checkFaults(real.checks, references),
     ...probeFaults(real, service, references),
   ];
-  if (!isHostAddress(real.address)) faults.push(finding('address', real.address, HOST_ADDRESS_RULE));
   faults.push(...reachFaults(real, 'address', familiesOf(service, vipAddresses), references));
   if (real.lowerThreshold > real.upperThreshold) {
     // ERANGE in ip_vs_add_dest() and ip_vs_edit_dest().

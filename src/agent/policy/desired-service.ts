@@ -1,13 +1,14 @@
-import { canonicalAddress, isHostAddress } from '../../model/address.ts';
+import { canonicalAddress } from '../../model/address.ts';
 import type { Family } from '../../model/address.ts';
 import type { CheckDefinition } from '../../model/check-definition.ts';
 import { durationMs } from '../../model/duration.ts';
 import type { Decoded } from '../../model/record-set.ts';
+import { quoteFound } from '../../model/problem.ts';
 import type { ServiceRecord } from '../../model/records/service.ts';
 import type { FieldProblem } from '../../model/validate.ts';
 import type { DesiredMatch, DesiredPersistence, DesiredQuorum, DesiredService, DesiredVip } from './desired-state.ts';
 import { MAX_KERNEL_SERVICES, countMatches, familiesOf, reaches } from './expansion.ts';
-import { HOST_ADDRESS_RULE, finding, findingInWords } from './findings.ts';
+import { finding, findingInWords } from './findings.ts';
 import { describeForwarding, forwardingFaults, forwardingOf } from './forwarding.ts';
 import { describePorts, onlyPort, portRanges } from './port-ranges.ts';
 
@@ -107,7 +108,8 @@ export function serviceFaults(service: DesiredService, references: References): 
     ...persistenceFaults(service),
   ];
   if (vip === null) {
-    const found = references.hasVipRecord(service.vip) ? 'a VIP that cannot be used' : 'no VIP of that name';
+    const name = quoteFound(service.vip);
+    const found = references.hasVipRecord(service.vip) ? `${name}, which cannot be used` : name;
     faults.push(findingInWords('vip', found, existing('VIP', service.vip, references)));
     return faults;
   }
@@ -177,10 +179,11 @@ function persistenceFaults({ persistence, match }: DesiredService): FieldProblem
 function sorryFaults(service: DesiredService, vip: DesiredVip, references: References): FieldProblem[] {
   const { sorry } = service;
   if (sorry === null) return [];
-  const faults = [...forwardingFaults(sorry.forwarding, 'sorry.forward'), ...portFaults(service, sorry, 'sorry.port')];
-  if (!isHostAddress(sorry.address)) faults.push(finding('sorry.address', sorry.address, HOST_ADDRESS_RULE));
-  faults.push(...reachFaults(sorry, 'sorry.address', familiesOf(service, vip.addresses), references));
-  return faults;
+  return [
+    ...forwardingFaults(sorry.forwarding, 'sorry.forward'),
+    ...portFaults(service, sorry, 'sorry.port'),
+    ...reachFaults(sorry, 'sorry.address', familiesOf(service, vip.addresses), references),
+  ];
 }
 
 /** An address that packets of none of the families can get to. */

@@ -1,12 +1,12 @@
 import type { IpAddress } from '../../model/address.ts';
-import { canonicalAddress, isHostAddress } from '../../model/address.ts';
+import { canonicalAddress } from '../../model/address.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Decoded, RecordSet } from '../../model/record-set.ts';
 import type { VipRecord } from '../../model/records/vip.ts';
 import type { FieldProblem } from '../../model/validate.ts';
 import type { DesiredVip, Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
-import { HOST_ADDRESS_RULE, finding } from './findings.ts';
+import { finding } from './findings.ts';
 
 export interface VipTable {
   get(name: string): DesiredVip | null;
@@ -82,9 +82,8 @@ function vipOf({ name, value }: Decoded<VipRecord>): DesiredVip {
 
 function vipFaults(vip: DesiredVip, owners: ReadonlyMap<IpAddress, string>): FieldProblem[] {
   return vip.addresses.flatMap((address, index) => {
-    const field = `addresses[${index}]`;
-    if (!isHostAddress(address)) return [finding(field, address, HOST_ADDRESS_RULE)];
     const owner = owners.get(address);
-    return owner === undefined ? [] : [finding(field, address, `an address that VIP "${owner}" does not have`)];
+    if (owner === undefined) return [];
+    return [finding(`addresses[${index}]`, address, `an address that VIP "${owner}" does not have`)];
   });
 }

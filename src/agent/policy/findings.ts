@@ -12,8 +12,6 @@ export function findingInWords(field: string, found: string, allowed: string): F
   return { field, found, allowed };
 }
 
-export const HOST_ADDRESS_RULE = 'the address of one host: not 0.0.0.0/8, multicast, reserved or link-local';
-
 export const WHOLE_SECONDS = 'whole seconds';
 
 /** What is wrong with a duration that the schema has accepted, if it lies out of a range. */

@@ -1,6 +1,17 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
-import { address, choice, closedObject, duration, integer, ipv4, nestedObject, port, secret } from '../fields.ts';
+import {
+  address,
+  choice,
+  closedObject,
+  duration,
+  hostAddress,
+  integer,
+  ipv4,
+  nestedObject,
+  port,
+  secret,
+} from '../fields.ts';
 import { DEFAULT_METRIC_LIMITS } from '../metric-limits.ts';
 import { KernelRecord } from './kernel.ts';
 import { MAX_WEIGHT } from './real.ts';
@@ -11,7 +22,7 @@ const asn = (description: string) =>
   integer(1, 4_294_967_295, { description, allowed: 'an AS number, 1 to 4294967295' });
 
 export const PeerRecord = nestedObject({
-  address: address({ description: "The peer's address." }),
+  address: hostAddress({ description: "The peer's address." }),
   port: port({ default: 179, description: "The peer's TCP port." }),
   asn: asn("The peer's AS number."),
   password: Type.Optional(secret({ description: 'TCP-MD5 key (RFC 2385).' })),

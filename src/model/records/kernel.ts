@@ -3,12 +3,12 @@ import type { Static, TSchema } from 'typebox';
 import { address, choice, duration, flag, integer, nestedObject, port } from '../fields.ts';
 import { IPVS_SYSCTL_NAMES, IPVS_SYSCTLS } from '../ipvs-sysctls.ts';
 import type { IpvsSysctl } from '../ipvs-sysctls.ts';
-import { INTERFACE_PATTERN } from './vip.ts';
+import { INTERFACE_PATTERN, INTERFACE_RULE } from './vip.ts';
 
 export const SyncDaemonRecord = nestedObject({
   interface: Type.String({
     pattern: INTERFACE_PATTERN,
-    allowed: 'the name of a network interface',
+    allowed: INTERFACE_RULE,
     description: 'The interface that the messages are sent or received on.',
   }),
   id: integer(0, 255, { default: 0, description: 'Sync id: directors that share connections use the same.' }),

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
-import { address, choice, closedObject, integer, name, port } from '../fields.ts';
+import { choice, closedObject, hostAddress, integer, name, port } from '../fields.ts';
 import { ADMIN_STATES, Forward } from './service.ts';
 
 /** IP_VS weights are signed 32 bit; negative ones are refused. */
@@ -8,7 +8,7 @@ export const MAX_WEIGHT = 2_147_483_647;
 
 export const RealRecord = closedObject(
   {
-    address: address({ description: 'Where the real is.' }),
+    address: hostAddress({ description: 'Where the real is.' }),
     port: Type.Optional(port({ description: "The real's port; absent = the service's port (NAT only may differ)." })),
     weight: integer(0, MAX_WEIGHT, { default: 1, description: 'Share of the traffic; 0 = no new connections.' }),
     state: choice(ADMIN_STATES, {

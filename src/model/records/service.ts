@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
 import type { FieldOptions } from '../fields.ts';
-import { address, choice, closedObject, duration, flag, integer, name, nestedObject, port } from '../fields.ts';
+import { choice, closedObject, duration, flag, hostAddress, integer, name, nestedObject, port } from '../fields.ts';
 
 /** ip_vs schedulers of Linux 6.x (net/netfilter/ipvs/ip_vs_*.c). */
 export const SCHEDULERS = [
@@ -232,7 +232,7 @@ export const ServiceRecord = closedObject(
     sorry: Type.Optional(
       nestedObject(
         {
-          address: address({ description: 'Address of the sorry server.' }),
+          address: hostAddress({ description: 'Address of the sorry server.' }),
           port: Type.Optional(port({ description: "Port; absent = the service's." })),
           forward: Type.Optional(Forward),
         },

@@ -1,13 +1,15 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
-import { address, choice, closedObject, integer, name, nestedObject, text } from '../fields.ts';
+import { choice, closedObject, hostAddress, integer, name, nestedObject, text } from '../fields.ts';
 
 /** RFC 1997 values as "65000:100", or the names that routers give to well-known ones. */
 export const COMMUNITY_PATTERN =
   '^((0|[1-9][0-9]{0,4}):(0|[1-9][0-9]{0,4})|no-export|no-advertise|graceful-shutdown|blackhole)$';
 const LARGE_COMMUNITY_PATTERN = '^(0|[1-9][0-9]{0,9}):(0|[1-9][0-9]{0,9}):(0|[1-9][0-9]{0,9})$';
 
+/** Fifteen characters: IFNAMSIZ (linux/if.h) counts the closing zero. */
 export const INTERFACE_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}$';
+export const INTERFACE_RULE = 'the name of a network interface, at most 15 characters';
 
 export const Silence = nestedObject(
   {
@@ -22,21 +24,18 @@ const communityParts = (value: string, limit: number): boolean =>
 
 export const VipRecord = closedObject(
   {
-    addresses: Type.Array(address({ description: 'One address of the VIP.' }), {
+    addresses: Type.Array(hostAddress({ description: 'One address of the VIP.' }), {
       minItems: 1,
       maxItems: 16,
       uniqueItems: true,
       description: 'The addresses that clients connect to: IPv4, IPv6 or both.',
       allowed: 'a list of 1 to 16 different addresses',
     }),
-    interface: Type.Union(
-      [Type.String({ pattern: INTERFACE_PATTERN, allowed: 'the name of a network interface' }), Type.Null()],
-      {
-        default: 'lo',
-        description: 'The interface that carries the addresses; null = somebody else puts them there.',
-        allowed: 'the name of a network interface, or null',
-      },
-    ),
+    interface: Type.Union([Type.String({ pattern: INTERFACE_PATTERN, allowed: INTERFACE_RULE }), Type.Null()], {
+      default: 'lo',
+      description: 'The interface that carries the addresses; null = somebody else puts them there.',
+      allowed: `${INTERFACE_RULE}, or null`,
+    }),
     advertise: nestedObject(
       {
         when: choice(['any', 'all', 'always', 'never'], {

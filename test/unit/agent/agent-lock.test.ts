@@ -50,6 +50,10 @@ describe('the lock of a state directory', () => {
   it('says so when the directory cannot be made', () => {
     const file = join(tempDir(), 'file');
     writeFileSync(file, '');
-    expect(lockStateDir(join(file, 'state'))).toMatchObject({ ok: false, error: { code: 'STATE_DIR_LOCKED' } });
+    expect(lockStateDir(join(file, 'state'))).toMatchObject({ ok: false, error: { code: 'STATE_DIR_UNUSABLE' } });
+  });
+
+  it('says so on a file system that makes no folders', () => {
+    expect(lockStateDir('/proc/no/such')).toMatchObject({ ok: false, error: { code: 'STATE_DIR_UNUSABLE' } });
   });
 });

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadBootstrap } from '../../../src/agent/bootstrap-file.ts';
+import { describeBootstrapProblems, loadBootstrap } from '../../../src/agent/bootstrap-file.ts';
 import { tempDir } from '../../fakes/temp-dir.ts';
 
 function load(text: string, host = 'lb7.example.net') {
@@ -35,12 +35,28 @@ describe('the bootstrap file', () => {
     ['half a file', '{"store":', /^\|.*JSON.*\|strict JSON/],
     ['an array', '[]', /^\|an array\|a JSON object/],
     ['no store', '{}', /^store\|nothing\|.*"zookeeper"/],
-    ['two stores', '{"store":{"directory":{"path":"/a"},"etcd":{"endpoints":["a:1"]}}}', /^store\./],
+    [
+      'two stores',
+      '{"store":{"directory":{"path":"/a"},"etcd":{"endpoints":["a:1"]}}}',
+      /^store\|etcd and directory\|one store$/,
+    ],
     ['an unknown field', '{"stor":{"directory":{"path":"/a"}}}', /"stor"\|"store"\?/],
     [
       'a bad server',
       '{"store":{"zookeeper":{"servers":["zk1:port"]}}}',
       /^store\.zookeeper\.servers\[0\]\|"zk1:port"\|HOST/,
+    ],
+    ['a port that is none', '{"store":{"zookeeper":{"servers":["zk1:65536"]}}}', /servers\[0\]\|"zk1:65536"\|HOST/],
+    ['an endpoint that is none', '{"store":{"etcd":{"endpoints":["http://e1:65536"]}}}', /endpoints\[0\]\|.*\|HOST/],
+    [
+      'a session that ends at once',
+      '{"store":{"zookeeper":{"servers":["a"],"sessionTimeout":"1ms"}}}',
+      /a duration from/,
+    ],
+    [
+      'a port without address',
+      '{"store":{"directory":{"path":"/a"}},"api":{"listen":"8370"}}',
+      /^api\.listen\|"8370"\|/,
     ],
     ['no servers', '{"store":{"zookeeper":{"servers":[]}}}', /^store\.zookeeper\.servers\|\[\]\|/],
     [
@@ -53,6 +69,16 @@ describe('the bootstrap file', () => {
   ])('names the field for %s', (_what, text, pattern) => {
     const problems = load(text);
     expect(Array.isArray(problems) ? problems.find((problem) => pattern.test(problem)) : problems).toMatch(pattern);
+  });
+
+  it('has all its problems told in one text', () => {
+    const problems = [
+      { path: '/b', field: 'agent', found: '"a/b"', allowed: 'a name', effect: 'ignored' },
+      { path: '/b', field: '', found: 'an array', allowed: 'a JSON object', effect: 'ignored' },
+    ] as const;
+    expect(describeBootstrapProblems('/b', problems)).toBe(
+      'the bootstrap file /b cannot be used:\n  agent: found "a/b", allowed a name\n  found an array, allowed a JSON object',
+    );
   });
 
   it('refuses a host name that cannot be a name', () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { desiredState } from '../../../src/agent/policy/desired.ts';
 import { effectiveState } from '../../../src/agent/policy/effective.ts';
 import { emptyMemory } from '../../../src/agent/policy/health-memory.ts';
 import { emptyJournal } from '../../../src/agent/policy/journal.ts';
@@ -10,7 +11,7 @@ import { brokenRule } from '../../../src/ipvs/rules.ts';
 import { familyOf } from '../../../src/model/address.ts';
 import { SCHEDULERS, SCHEDULER_FLAGS } from '../../../src/model/records/service.ts';
 import { runs } from '../../fakes/property.ts';
-import { build } from '../../fakes/records.ts';
+import { decoded } from '../../fakes/records.ts';
 import type { StoreContent } from '../../fakes/records.ts';
 
 /** Mostly absent, so that many records are good in all but one thing. */
@@ -106,7 +107,9 @@ function opsFor(content: StoreContent): {
   readonly faults: number;
   readonly synchronised: boolean;
 } {
-  const { desired, problems } = build(content);
+  const outcome = decoded(content);
+  const built = desiredState(outcome.records, 'lb1', null, outcome.revision);
+  const { desired } = built;
   const actual: DataplaneState = new Map();
   const { effective } = effectiveState({
     prepared: prepare(desired),
@@ -125,7 +128,7 @@ function opsFor(content: StoreContent): {
     drainTimeoutMs: 1,
     now: 1,
   });
-  const faults = problems.filter(({ effect }) => effect !== 'in force').length;
+  const faults = [...outcome.problems, ...built.problems].filter(({ effect }) => effect !== 'in force').length;
   return { ops: planned.ops, faults, synchronised: desired.agent.kernel.length > 0 };
 }
 

@@ -75,7 +75,6 @@ describe('rules between the fields of a service', () => {
       { sorry: { address: '10.9.9.9', port: 81, forward: 'direct' } },
       ['sorry.port: 81 (ignored)'],
     ],
-    ['a multicast sorry server', { sorry: { address: '224.0.0.1' } }, ['sorry.address: "224.0.0.1" (ignored)']],
     ['a quorum that reals can never reach', { quorum: { weight: 31 } }, ['quorum.weight: 31 (in force)']],
     [
       'a quorum that can never be gained',
@@ -126,9 +125,6 @@ describe('rules for a real in its service', () => {
       { match: { fwmark: 7 }, checks: [] },
       ['address: "2001:db8::1" (ignored)'],
     ],
-    ['multicast', { address: '239.1.1.1' }, {}, ['address: "239.1.1.1" (ignored)']],
-    ['link-local', { address: 'fe80::1', forward: { tunnel: 'gre' } }, {}, ['address: "fe80::1" (ignored)']],
-    ['this network', { address: '0.0.0.0' }, {}, ['address: "0.0.0.0" (ignored)']],
     ['thresholds upside down', { upperThreshold: 5, lowerThreshold: 6 }, {}, ['lowerThreshold: 6 (ignored)']],
     ['a lower threshold without an upper one', { lowerThreshold: 6 }, {}, ['lowerThreshold: 6 (ignored)']],
     ['a check that does not exist', { checks: ['ok', 'oj'] }, {}, ['checks[1]: "oj" (ignored)']],
@@ -160,13 +156,5 @@ describe('rules for a real in its service', () => {
   it('takes an IPv6 real for a VIP with both families', () => {
     const content = { ...real({ address: '2001:db8::1' }), 'vips/shop': { addresses: ['192.0.2.10', '2001:db8::10'] } };
     expect(complaints(content)).toEqual([]);
-  });
-});
-
-describe('addresses of a VIP', () => {
-  it.each(['224.0.0.5', 'ff02::1', 'fe80::1', '255.255.255.255'])('%s is refused', (address) => {
-    const { desired, problems } = build({ ...SHOP, 'vips/shop': { addresses: [address] } });
-    expect(problems[0]).toMatchObject({ path: 'config/vips/shop', field: 'addresses[0]', effect: 'ignored' });
-    expect(desired.services).toEqual({});
   });
 });

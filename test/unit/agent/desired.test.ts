@@ -116,7 +116,7 @@ describe('records that cannot stand beside others', () => {
       {
         path: 'config/services/web',
         field: 'vip',
-        found: 'no VIP of that name',
+        found: '"shpo"',
         allowed: 'the name of a VIP record, such as "shop"',
         effect: 'last good version stays',
       },
@@ -189,7 +189,7 @@ describe('records that cannot stand beside others', () => {
     expect(Object.keys(desired.vips)).toEqual(['one']);
     expect(problems).toMatchObject([
       { path: 'config/vips/two', field: 'addresses[0]', found: '"2001:db8::1"', effect: 'ignored' },
-      { path: 'config/services/b', field: 'vip', found: 'a VIP that cannot be used', effect: 'ignored' },
+      { path: 'config/services/b', field: 'vip', found: '"two", which cannot be used', effect: 'ignored' },
     ]);
   });
 

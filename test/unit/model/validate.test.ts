@@ -23,21 +23,31 @@ function problems(kind: keyof typeof schemas, value: unknown): string[] {
   return result.ok ? [] : result.error.map(({ field, found, allowed }) => `${field}: ${found}; ${allowed}`);
 }
 
+const HOST_ADDRESS =
+  'the IPv4 or IPv6 address of one host, in full and without zone id ("192.0.2.1", "2001:db8::1"); ' +
+  'not 0.0.0.0/8, multicast, reserved or link-local';
+
 const service = (fields: object) => ({ vip: 'web', match: { ports: ['80'] }, ...fields });
 
 describe('what a schema says about a wrong record', () => {
   it.each<[keyof typeof schemas, unknown, string[]]>([
-    ['real', {}, ['address: nothing; an IPv4 or IPv6 address without zone id, in full ("192.0.2.1", "2001:db8::1")']],
-    [
-      'real',
-      { address: '010.1.1.1' },
-      ['address: "010.1.1.1"; an IPv4 or IPv6 address without zone id, in full ("192.0.2.1", "2001:db8::1")'],
-    ],
+    ['real', {}, [`address: nothing; ${HOST_ADDRESS}`]],
+    ['real', { address: '010.1.1.1' }, [`address: "010.1.1.1"; ${HOST_ADDRESS}`]],
+    ['real', { address: '239.1.1.1' }, [`address: "239.1.1.1"; ${HOST_ADDRESS}`]],
+    ['real', { address: '0.0.0.0' }, [`address: "0.0.0.0"; ${HOST_ADDRESS}`]],
+    ['vip', { addresses: ['192.0.2.1', 'ff02::1'] }, [`addresses[1]: "ff02::1"; ${HOST_ADDRESS}`]],
+    ['vip', { addresses: ['fe80::1'] }, [`addresses[0]: "fe80::1"; ${HOST_ADDRESS}`]],
+    ['service', service({ sorry: { address: '224.0.0.1' } }), [`sorry.address: "224.0.0.1"; ${HOST_ADDRESS}`]],
     ['real', { address: '10.0.0.1', port: 0 }, ['port: 0; a port, 1 to 65535']],
     ['real', { address: '10.0.0.1', port: '80' }, ['port: "80"; a port, 1 to 65535']],
     ['real', { address: '10.0.0.1', port: 80.5 }, ['port: 80.5; a port, 1 to 65535']],
     ['real', { address: '10.0.0.1', weight: -1 }, ['weight: -1; a whole number, 0 to 2147483647']],
     ['real', { address: '10.0.0.1', weight: 2_147_483_648 }, ['weight: 2147483648; a whole number, 0 to 2147483647']],
+    [
+      'real',
+      JSON.parse('{"address":"10.0.0.1","weight":1e400}'),
+      ['weight: Infinity; a whole number, 0 to 2147483647'],
+    ],
     ['real', { address: '10.0.0.1', state: 'up' }, ['state: "up"; one of "enabled", "drain", "disabled"']],
     ['real', { address: '10.0.0.1', checks: ['a', 'a'] }, ['checks: ["a","a"]; a list of different names of checks']],
     [
