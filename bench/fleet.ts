@@ -52,10 +52,14 @@ interface Costs {
   readonly record: number;
 }
 
+const SERVERS = { zookeeper: zookeeperServers, etcd: etcdServers };
+
 export const bench: Bench = {
   about: `${AGENTS} agents on three members: an edit, a dead real, the start of a fleet (ten minutes)`,
-  async run(report) {
-    for (const open of [zookeeperServers, etcdServers]) {
+  stores: Object.keys(SERVERS),
+  async run(report, stores) {
+    for (const [name, open] of Object.entries(SERVERS)) {
+      if (!stores.includes(name)) continue;
       const model = await withServers(open, (servers) => measure(servers, report, FIFTH, null));
       await withServers(open, (servers) => measure(servers, report, AGENTS, model));
     }

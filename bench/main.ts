@@ -1,12 +1,14 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Bench, Figure } from './kit/report.ts';
+import { parseArgs } from 'node:util';
+import type { Bench, Figure, Reporter } from './kit/report.ts';
 import { isMet, jsonLine, table } from './kit/report.ts';
 
 /*
- * `npm run bench -- NAME [--json]` runs bench/NAME.ts. A table for people; with --json one line per figure on standard
- * output and nothing else. The exit code is 1 when a goal was missed, 2 when there is no such benchmark.
+ * `npm run bench -- NAME [--store STORE] [--json]` runs bench/NAME.ts. A table for people; with --json one line per
+ * figure on standard output and nothing else. The exit code is 1 when a goal was missed, 2 when there is no such
+ * benchmark.
  */
 
 const folder = dirname(fileURLToPath(import.meta.url));
@@ -22,25 +24,34 @@ async function load(name: string): Promise<Bench> {
 }
 
 async function list(): Promise<number> {
-  console.error('usage: npm run bench -- NAME [--json]\n');
-  for (const name of names) console.error(`  ${name.padEnd(10)}${(await load(name)).about}`);
+  console.error('usage: npm run bench -- NAME [--store STORE] [--json]\n');
+  for (const name of names) {
+    const { about, stores = [] } = await load(name);
+    console.error(`  ${name.padEnd(10)}${about}${stores.length > 0 ? `; --store ${stores.join(', ')}` : ''}`);
+  }
   return 2;
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const json = args.includes('--json');
-  const [name] = args.filter((argument) => argument !== '--json');
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { json: { type: 'boolean', default: false }, store: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const [name] = positionals;
   if (name === undefined || !names.includes(name)) return list();
+  const { run, stores = [] } = await load(name);
+  const { json, store } = values;
+  if (store !== undefined && !stores.includes(store)) return list();
   const figures: Figure[] = [];
-  await (
-    await load(name)
-  ).run({
+  const report: Reporter = {
     figure: (figure) => {
       figures.push(figure);
       if (json) console.log(jsonLine(figure));
     },
     note: (text) => console.error(text),
-  });
+  };
+  await run(report, store === undefined ? stores : [store]);
   if (!json) console.log(`\n${table(figures)}`);
   return figures.some((figure) => isMet(figure) === false) ? 1 : 0;
 }

@@ -41,10 +41,14 @@ interface Contender {
   close(): Promise<void>;
 }
 
+const CONTENDERS = { zookeeper: zookeeperContender, etcd: etcdContender };
+
 export const bench: Bench = {
   about: 'from ZooKeeper and etcd to a decoded desired state, from an edit to a poke, health out, reconnects',
-  async run(report) {
-    for (const open of [zookeeperContender, etcdContender]) {
+  stores: Object.keys(CONTENDERS),
+  async run(report, stores) {
+    for (const [name, open] of Object.entries(CONTENDERS)) {
+      if (!stores.includes(name)) continue;
       const contender = await open();
       try {
         await measure(contender, report);

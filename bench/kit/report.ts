@@ -32,7 +32,10 @@ export interface Reporter {
 export interface Bench {
   /** One line for the list. */
   readonly about: string;
-  run(report: Reporter): Promise<void>;
+  /** Those that it measures one after another, where it measures stores. */
+  readonly stores?: readonly string[];
+  /** @param stores the one of `stores` that was asked for, or all of them */
+  readonly run: (report: Reporter, stores: readonly string[]) => Promise<void>;
 }
 
 /** The ratio to the peer, null without one. */

@@ -1,6 +1,7 @@
 import { CodedError } from '../core/errors.ts';
 import { err, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
+import { SCHEDULERS } from '../model/records/service.ts';
 import type {
   ActualDestination,
   ApplyReport,
@@ -17,24 +18,6 @@ import { servicesIn } from './dataplane.ts';
 import { KernelTable } from './kernel-table.ts';
 import { NO_ACTIVITY, NO_TRAFFIC } from './traffic.ts';
 import { ReportBuilder } from './report.ts';
-
-/** The schedulers of Linux 6.x (net/netfilter/ipvs/ip_vs_*.c). */
-export const SCHEDULERS: readonly string[] = [
-  'rr',
-  'wrr',
-  'lc',
-  'wlc',
-  'lblc',
-  'lblcr',
-  'dh',
-  'sh',
-  'sed',
-  'nq',
-  'fo',
-  'ovf',
-  'mh',
-  'twos',
-];
 
 export interface MemoryDataplaneOptions {
   /** Schedulers whose modules are "loaded"; another is refused with ENOENT, as the kernel does. */
