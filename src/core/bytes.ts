@@ -211,6 +211,20 @@ export class ByteWriter {
     return this;
   }
 
+  /** Without a length. Paths come by the ten thousand: what is ASCII needs no encoder, which would cost more. */
+  utf8(text: string): this {
+    const at = this.#grow(text.length);
+    for (let index = 0; index < text.length; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit > 0x7f) {
+        this.#at = at;
+        return this.bytes(new TextEncoder().encode(text));
+      }
+      this.#bytes[at + index] = unit;
+    }
+    return this;
+  }
+
   zeros(count: number): this {
     const at = this.#grow(count);
     this.#bytes.fill(0, at, at + count);

@@ -131,7 +131,7 @@ export class RecordDecoder {
   }
 
   #parse(kind: Kind, raw: RawRecord, cache: Map<string, CacheEntry>): CacheEntry {
-    const known = this.#cache.get(raw.path) ?? cache.get(raw.path);
+    const known = this.#cache.get(raw.path);
     const same = known !== undefined && known.raw.modified === raw.modified && known.raw.created === raw.created;
     if (same && Buffer.compare(known.raw.bytes, raw.bytes) === 0) {
       cache.set(raw.path, known);

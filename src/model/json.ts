@@ -48,8 +48,13 @@ export function parseRecordJson(
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** A record is copied here to be read as text: to make a Buffer of it instead would cost twice as much. */
+const scratch = Buffer.allocUnsafeSlow(MAX_RECORD_BYTES);
+
 function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  if (bytes.length > scratch.length) return Buffer.from(bytes).toString('latin1');
+  scratch.set(bytes);
+  return scratch.toString('latin1', 0, bytes.length);
 }
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {

@@ -1,8 +1,5 @@
-/** A name, as a part of a pattern. */
-export const NAME_CHARACTERS = '[A-Za-z0-9][A-Za-z0-9._-]{0,62}';
-
 /** Names of records: what can be a znode, an etcd key, a file, a metric label and a word in a log line at once. */
-export const NAME_PATTERN = `^${NAME_CHARACTERS}$`;
+export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
 
 export const NAME_RULE =
   'a name of 1 to 63 letters, digits, ".", "_" or "-" that starts with a letter or digit ("_" at the start is reserved)';

@@ -1,4 +1,4 @@
-import { NAME_CHARACTERS, NAME_RULE, isName, nearestName } from './names.ts';
+import { NAME_RULE, isName, nearestName } from './names.ts';
 import { APPROVAL_NAME_PATTERN } from './records/drain.ts';
 
 /** What a path under `config/` names. */
@@ -30,12 +30,21 @@ export const DEFAULT_AGENT = '_default';
 
 const approvalName = new RegExp(APPROVAL_NAME_PATTERN);
 
-/** Nearly all records of a large store are reals: one look at the whole path tells them. */
-const realPath = new RegExp(`^config/services/(${NAME_CHARACTERS})/reals/(${NAME_CHARACTERS})$`);
+const SERVICES = 'config/services/';
+const REALS = '/reals/';
+
+/** Nearly all records of a large store are reals, and their paths need not be taken apart wholly. */
+function parseRealPath(path: string): RecordPath | null {
+  const end = path.startsWith(SERVICES) ? path.indexOf(REALS, SERVICES.length) : -1;
+  if (end === -1) return null;
+  const service = path.slice(SERVICES.length, end);
+  const name = path.slice(end + REALS.length);
+  return isName(service) && isName(name) ? { kind: 'real', service, name } : null;
+}
 
 export function parsePath(path: string): RecordPath {
-  const [, ofService, real] = realPath.exec(path) ?? [];
-  if (ofService !== undefined && real !== undefined) return { kind: 'real', service: ofService, name: real };
+  const real = parseRealPath(path);
+  if (real !== null) return real;
   const [root, folder, name, sub, subName, ...rest] = path.split('/');
   if (root !== 'config') return invalid(path, 'a path under config/');
   if (folder === undefined) return { kind: 'folder' };

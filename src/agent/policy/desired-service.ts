@@ -122,10 +122,12 @@ export function serviceFaults(service: DesiredService, references: References): 
 }
 
 export function checkFaults(checks: readonly string[], references: References): FieldProblem[] {
-  return checks.flatMap((check, index) => {
-    if (references.check(check) !== null) return [];
-    return [finding(`checks[${index}]`, check, existing('check', check, references))];
-  });
+  const faults: FieldProblem[] = [];
+  for (const [index, check] of checks.entries()) {
+    if (references.check(check) !== null) continue;
+    faults.push(finding(`checks[${index}]`, check, existing('check', check, references)));
+  }
+  return faults;
 }
 
 function existing(kind: 'VIP' | 'check', name: string, references: References): string {
@@ -190,15 +192,14 @@ function sorryFaults(service: DesiredService, vip: DesiredVip, references: Refer
 export function reachFaults(
   { address, forwarding }: Pick<NonNullable<DesiredService['sorry']>, 'address' | 'forwarding'>,
   field: string,
-  families: ReadonlySet<Family>,
+  families: readonly Family[],
   { mixesFamilies }: References,
 ): FieldProblem[] {
-  const all = [...families];
-  if (all.some((family) => reaches(forwarding, address, family, mixesFamilies))) return [];
+  if (families.some((family) => reaches(forwarding, address, family, mixesFamilies))) return [];
   const other = mixesFamilies
     ? 'or a tunnel to it'
     : 'and no tunnel: the kernel synchronises (kernel.sync) no connections across families';
-  return [finding(field, address, `an ${all.join(' or ')} address, ${other}`)];
+  return [finding(field, address, `an ${families.join(' or ')} address, ${other}`)];
 }
 
 /** A port of its own where the packets keep theirs. */

@@ -16,7 +16,7 @@ import { named } from './desired-state.ts';
 import type { VipTable } from './desired-vip.ts';
 import { byAge, vipTable } from './desired-vip.ts';
 import { drainAdvice, drainOf } from './drains.ts';
-import { matchesOf, mixesFamilies } from './expansion.ts';
+import { familiesOf, matchesOf, mixesFamilies } from './expansion.ts';
 import { findingInWords } from './findings.ts';
 import { overrideAdvice } from './overrides.ts';
 
@@ -158,16 +158,17 @@ class ServiceBuilder {
     const records = [...(this.#records.reals.get(service.name)?.values() ?? [])].sort(byAge);
     const before = this.#previous === null ? undefined : named(this.#previous.services, service.name);
     const byAddress = new Map<IpAddress, DesiredReal[]>();
-    const reals: [string, DesiredReal][] = [];
-    const addresses = this.#addressesOf(service);
+    // Names begin with a letter or digit, so none of them is __proto__.
+    const reals: Record<string, DesiredReal> = {};
+    const families = familiesOf(service, this.#addressesOf(service));
     const judge = (real: DesiredReal): FieldProblem[] => {
-      const faults = realFaults(real, service, addresses, this.#references);
+      const faults = realFaults(real, service, families, this.#references);
       const twin = byAddress.get(real.address)?.find((other) => sameTarget(real, other, service));
       if (twin !== undefined) faults.push(twinFault(real, twin));
       return faults;
     };
     const take = (real: DesiredReal): void => {
-      reals.push([real.name, real]);
+      reals[real.name] = real;
       const there = byAddress.get(real.address);
       if (there === undefined) byAddress.set(real.address, [real]);
       else there.push(real);
@@ -184,7 +185,7 @@ class ServiceBuilder {
       this.#report(record.path, faults, stays);
       if (stays) take(overriddenReal({ ...lastGood, created: current.created, held: false }, override));
     }
-    return Object.fromEntries(reals);
+    return reals;
   }
 
   #report(path: string, faults: readonly FieldProblem[], stays: boolean): void {

@@ -119,9 +119,9 @@ export function countMatches(service: DesiredService, addresses: readonly IpAddr
   return addresses.length * match.protocols.length * countPorts(match.ports);
 }
 
-/** Families of the packets that the service takes. */
-export function familiesOf(service: DesiredService, addresses: readonly IpAddress[]): ReadonlySet<Family> {
-  return new Set(service.match.kind === 'fwmark' ? service.match.families : addresses.map(familyOf));
+/** Families of the packets that the service takes, each once. */
+export function familiesOf(service: DesiredService, addresses: readonly IpAddress[]): readonly Family[] {
+  return service.match.kind === 'fwmark' ? service.match.families : [...new Set(addresses.map(familyOf))];
 }
 
 /** Whether packets of the family can reach the address: another family only through a tunnel, if that is allowed. */

@@ -35,7 +35,9 @@ export class ConfigTree {
   readonly #root: string;
   readonly #base: string;
   readonly #limits: TreeLimits;
-  readonly #records = new Map<string, StoreRecord>();
+  #records = new Map<string, StoreRecord>();
+  /** Whether a snapshot has these very records, so that a change must be made to a copy of them. */
+  #isShared = false;
   /** Paths whose nodes have changed; true: their children may have, too. */
   readonly #stale = new Map<string, boolean>();
   #bytes = 0;
@@ -88,12 +90,13 @@ export class ConfigTree {
   }
 
   #snapshot(): StoreSnapshot {
+    this.#isShared = true;
     const position = formatZxid(this.#session.lastZxid);
-    return { position, rootExists: this.#rootExists, records: new Map(this.#records) };
+    return { position, rootExists: this.#rootExists, records: this.#records };
   }
 
   async #readWhole(reader: NodeReader, options: ReadOptions): Promise<Result<void, CodedError>> {
-    this.#records.clear();
+    this.#own(new Map());
     this.#stale.clear();
     this.#bytes = 0;
     this.#isRead = true;
@@ -108,6 +111,7 @@ export class ConfigTree {
   }
 
   async #refresh(reader: NodeReader, options: ReadOptions): Promise<Result<void, CodedError>> {
+    if (this.#isShared) this.#own(new Map(this.#records));
     const stale = [...this.#stale];
     this.#stale.clear();
     const data = await reader.data(stale.map(([path]) => path));
@@ -130,6 +134,11 @@ export class ConfigTree {
       paths.filter((path) => !this.#records.has(this.#relative(path))),
       options,
     );
+  }
+
+  #own(records: Map<string, StoreRecord>): void {
+    this.#records = records;
+    this.#isShared = false;
   }
 
   #walk(reader: NodeReader, paths: readonly string[], options: ReadOptions): Promise<Result<void, CodedError>> {

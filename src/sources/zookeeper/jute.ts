@@ -8,8 +8,9 @@ import type { ByteReader } from '../../core/bytes.ts';
 const decoder = new TextDecoder('utf-8');
 const NOTHING = new Uint8Array(0);
 
-/** The smallest encoding of anything that we read from a vector: a 32-bit length. */
-const MIN_ITEM_BYTES = 4;
+const LENGTH_BYTES = 4;
+/** The smallest encoding of anything that we read from a vector: a length. */
+const MIN_ITEM_BYTES = LENGTH_BYTES;
 
 export function readBool(reader: ByteReader): boolean {
   const value = reader.u8();
@@ -48,8 +49,9 @@ export function writeBuffer(writer: ByteWriter, value: Uint8Array): void {
 }
 
 export function writeString(writer: ByteWriter, value: string): void {
-  // Three times as fast as a TextEncoder for strings as short as paths, and a whole tree needs thousands of them.
-  writeBuffer(writer, Buffer.from(value, 'utf8'));
+  const at = writer.length;
+  writer.i32be(0).utf8(value);
+  writer.patchI32be(at, writer.length - at - LENGTH_BYTES);
 }
 
 export function writeVector<T>(writer: ByteWriter, items: readonly T[], item: (writer: ByteWriter, value: T) => void) {
