@@ -241,6 +241,7 @@ export class Agent {
       accepted: this.#intake.accepted(),
       pass: this.#reconciler.view(),
       passFailure: this.#reconciler.failure(),
+      verdicts: this.#parts.checks.verdicts(),
       kernel: this.#kernel.report(),
       settings: this.#settings.report(),
       advice: this.#advice.problems(),

@@ -88,7 +88,8 @@ export class Reconciler {
   #memory: HealthMemory;
   #restored: ReadonlyMap<string, Verdict> | undefined;
   #prepared: Prepared | null = null;
-  #decisions: StandingDecisions | null = null;
+  /** Of the last pass, and the verdicts that it knew. */
+  #last: { readonly decisions: StandingDecisions; readonly mark: number } | null = null;
   #view: PassView | null = null;
   #wake: Cancel | null = null;
   #stopped = false;
@@ -234,6 +235,8 @@ export class Reconciler {
 
   #decide(prepared: Prepared): Effective {
     const { clock, checks, kernel } = this.#deps;
+    const last = this.#last;
+    const { mark, keys } = checks.changes(last?.mark ?? null);
     const decided = effectiveState({
       prepared,
       verdicts: checks.verdicts(),
@@ -241,9 +244,9 @@ export class Reconciler {
       actual: kernel.picture()?.services ?? null,
       now: clock.now(),
       monotonic: clock.monotonic(),
-      ...(this.#decisions === null ? {} : { last: this.#decisions }),
+      last: last === null || keys === null ? null : { decisions: last.decisions, changed: keys },
     });
-    this.#decisions = decided.decisions;
+    this.#last = { decisions: decided.decisions, mark };
     this.#memory = decided.memory;
     return decided.effective;
   }

@@ -1,4 +1,5 @@
 import type { PeerStatus } from '../bgp/port.ts';
+import type { Verdict } from '../checks/port.ts';
 import type { DataplaneState } from '../ipvs/dataplane.ts';
 import { describeMatch } from '../ipvs/describe.ts';
 import { sharedAs } from '../ipvs/nftables/abilities.ts';
@@ -24,6 +25,7 @@ import { DrainWatch } from './policy/drain-progress.ts';
 import { isActive } from './policy/drains.ts';
 import { EntryNames } from './policy/entry-names.ts';
 import type { Rates, Totals } from './policy/traffic-figures.ts';
+import { latencyOf } from './policy/verdicts.ts';
 import type { TrafficLedger } from './traffic-ledger.ts';
 import { progressContent } from './policy/health-records.ts';
 import type { EffectiveReal, EffectiveService } from './policy/effective-state.ts';
@@ -48,6 +50,8 @@ export interface StatusInput {
   readonly pass: PassView | null;
   /** Why the last pass broke off, null = it did not. */
   readonly passFailure: string | null;
+  /** The newest, by key of the wanted check. */
+  readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly kernel: KernelReport;
   readonly settings: SettingsReport;
   /** What the records ask of the host's own settings, and is not so. */
@@ -207,7 +211,7 @@ function vipViews(pass: PassView | null): VipView[] {
   });
 }
 
-function serviceViews({ pass, kernel, ledger }: StatusInput): ServiceView[] {
+function serviceViews({ pass, kernel, ledger, verdicts }: StatusInput): ServiceView[] {
   if (pass === null) return [];
   const facts: ServiceFacts = {
     pass,
@@ -216,6 +220,7 @@ function serviceViews({ pass, kernel, ledger }: StatusInput): ServiceView[] {
     actual: kernel.picture?.services ?? null,
     names: new EntryNames(pass.effective, kernel.leaving),
     drains: drainWatch(pass, kernel),
+    verdicts,
   };
   return [...pass.effective.services.values()].map((service) => serviceView(service, facts));
 }
@@ -227,6 +232,7 @@ interface ServiceFacts {
   readonly actual: DataplaneState | null;
   readonly names: EntryNames;
   readonly drains: DrainWatch;
+  readonly verdicts: StatusInput['verdicts'];
 }
 
 function serviceView(service: EffectiveService, facts: ServiceFacts): ServiceView {
@@ -258,7 +264,7 @@ function realView(
   service: EffectiveService,
   real: EffectiveReal,
   activity: ActivityTable,
-  { ledger, drains }: ServiceFacts,
+  { ledger, drains, verdicts }: ServiceFacts,
 ): RealView {
   const { connections, rates } = activity.ofReal(real.name);
   const drain = drains.ofReal(service, real);
@@ -269,7 +275,7 @@ function realView(
     verdict: real.verdict.state,
     since: real.verdict.since === 0 ? null : time(real.verdict.since),
     cause: real.verdict.cause,
-    latencyMs: real.verdict.latencyMs,
+    latencyMs: latencyOf(real.checks, verdicts),
     configuredWeight: real.configuredWeight,
     weight: real.weight,
     kept: real.kept,

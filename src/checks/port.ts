@@ -37,6 +37,14 @@ export interface Verdict {
   readonly at: number | null;
 }
 
+/** Which verdicts are others than at an earlier moment. */
+export interface VerdictChanges {
+  /** This moment, to ask from the next time. */
+  readonly mark: number;
+  /** Keys of verdicts that are new or gone, or have another state, since or cause; null = any may have. */
+  readonly keys: ReadonlySet<string> | null;
+}
+
 /** The port to the checks, whichever thread they run on. */
 export interface CheckRunner {
   /**
@@ -46,6 +54,8 @@ export interface CheckRunner {
   setWanted(checks: readonly WantedCheck[], restored?: ReadonlyMap<string, Verdict>): void;
   /** Current verdicts by key; a wanted check without a result yet is 'unknown'. */
   verdicts(): ReadonlyMap<string, Verdict>;
+  /** What in them changed since an earlier answer; null = since the start. Figures of the last probe do not count. */
+  changes(since: number | null): VerdictChanges;
   /** Called after one or more verdicts changed state; carries no data. */
   onChange(poke: () => void): Unsubscribe;
   /** True once every wanted check has a verdict other than its first 'unknown' or has finished one probe. */

@@ -2,7 +2,7 @@ import { describeError } from '../core/errors.ts';
 import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
 import { checkTypes } from './catalog.ts';
 import type { CheckType } from './definition.ts';
-import type { CheckRunner, Verdict, WantedCheck } from './port.ts';
+import type { CheckRunner, Verdict, VerdictChanges, WantedCheck } from './port.ts';
 import type { Notice } from './protocol.ts';
 import type { SchedulerLimits } from './scheduler.ts';
 import type { OpenShard } from './shard-link.ts';
@@ -101,6 +101,10 @@ export class ShardedCheckRunner implements ObservedCheckRunner {
 
   verdicts(): ReadonlyMap<string, Verdict> {
     return this.#wanted.verdicts;
+  }
+
+  changes(since: number | null): VerdictChanges {
+    return this.#wanted.changes(since);
   }
 
   onChange(poke: () => void): Unsubscribe {

@@ -1,5 +1,6 @@
+import { ChangeLog } from './change-log.ts';
 import { canonicalJson, probePort } from './definition.ts';
-import type { CheckDefinition, Verdict, WantedCheck } from './port.ts';
+import type { CheckDefinition, Verdict, VerdictChanges, WantedCheck } from './port.ts';
 import type { JudgeSpec, Seed, ToShard } from './protocol.ts';
 import { BATCH_LIMIT } from './protocol.ts';
 import { firstVerdict } from './verdict.ts';
@@ -48,6 +49,7 @@ export class WantedSet {
   readonly #entries = new Map<string, Entry>();
   readonly #byId = new Map<number, Entry>();
   readonly #verdicts = new Map<string, Verdict>();
+  readonly #changes = new ChangeLog();
   readonly #probes = new Map<string, ProbeGroup>();
   readonly #definitions = new Map<string, DefinitionUse>();
   readonly #texts = new WeakMap<CheckDefinition, string>();
@@ -60,6 +62,10 @@ export class WantedSet {
 
   get verdicts(): ReadonlyMap<string, Verdict> {
     return this.#verdicts;
+  }
+
+  changes(since: number | null): VerdictChanges {
+    return { mark: this.#changes.mark, keys: since === null ? null : this.#changes.since(since) };
   }
 
   get settled(): boolean {
@@ -99,8 +105,7 @@ export class WantedSet {
     if (entry === undefined) return false;
     if (verdict.state !== 'unknown') entry.judged = true;
     const stateChanged = verdict.state !== entry.verdict.state;
-    entry.verdict = verdict;
-    this.#verdicts.set(entry.key, verdict);
+    this.#put(entry, verdict);
     return this.#settle(entry) || stateChanged;
   }
 
@@ -109,11 +114,16 @@ export class WantedSet {
     let changed = false;
     for (const entry of this.#entries.values()) {
       if (entry.shard !== shard || entry.verdict.state === 'unknown') continue;
-      entry.verdict = { ...entry.verdict, state: 'unknown', since: now, cause };
-      this.#verdicts.set(entry.key, entry.verdict);
+      this.#put(entry, { ...entry.verdict, state: 'unknown', since: now, cause });
       changed = true;
     }
     return changed;
+  }
+
+  #put(entry: Entry, verdict: Verdict): void {
+    if (!saysTheSame(entry.verdict, verdict)) this.#changes.note(entry.key);
+    entry.verdict = verdict;
+    this.#verdicts.set(entry.key, verdict);
   }
 
   /** What a new shard must be told to go on where the last one was. */
@@ -171,6 +181,7 @@ export class WantedSet {
     this.#entries.set(key, entry);
     this.#byId.set(entry.id, entry);
     this.#verdicts.set(key, entry.verdict);
+    this.#changes.note(key);
     this.#unsettled++;
     this.#settle(entry);
     return entry;
@@ -193,6 +204,7 @@ export class WantedSet {
     if (this.#entries.get(key) === entry) {
       this.#entries.delete(key);
       this.#verdicts.delete(key);
+      this.#changes.note(key);
     }
     probe.entries.delete(entry);
     if (probe.entries.size > 0) return;
@@ -234,6 +246,11 @@ function judgeSpec({ id, check, port, probe, verdict, judged }: Entry): JudgeSpe
     fall: check.fall,
     seed,
   };
+}
+
+/** Whether nothing but the figures of the last probe is new: a quiet real is told of again and again. */
+function saysTheSame(a: Verdict, b: Verdict): boolean {
+  return a.state === b.state && a.since === b.since && a.cause === b.cause;
 }
 
 function sameThresholds(a: WantedCheck, b: WantedCheck): boolean {

@@ -1,4 +1,5 @@
-import type { CheckRunner, Verdict, VerdictState, WantedCheck } from '../../src/checks/port.ts';
+import { ChangeLog } from '../../src/checks/change-log.ts';
+import type { CheckRunner, Verdict, VerdictChanges, VerdictState, WantedCheck } from '../../src/checks/port.ts';
 import type { Clock, Unsubscribe } from '../../src/core/ports.ts';
 
 /** A check runner that probes nothing: the test says what is found at an address. */
@@ -8,6 +9,7 @@ export class ScriptedRunner implements CheckRunner {
   readonly #found = new Map<string, VerdictState>();
   #wanted = new Map<string, WantedCheck>();
   #verdicts = new Map<string, Verdict>();
+  readonly #changes = new ChangeLog();
   /** The sets that were wanted, in order, as addresses. */
   readonly wantedSets: string[][] = [];
   restored: ReadonlyMap<string, Verdict> | undefined;
@@ -23,9 +25,15 @@ export class ScriptedRunner implements CheckRunner {
     const before = this.#wanted;
     this.#wanted = new Map(checks.map((check) => [check.key, check]));
     this.wantedSets.push(checks.map(({ target }) => target.address));
-    for (const key of before.keys()) if (!this.#wanted.has(key)) this.#verdicts.delete(key);
+    for (const key of before.keys()) {
+      if (this.#wanted.has(key)) continue;
+      this.#verdicts.delete(key);
+      this.#changes.note(key);
+    }
     for (const key of this.#wanted.keys()) {
-      const seed = before.has(key) ? undefined : restored?.get(key);
+      if (before.has(key)) continue;
+      this.#changes.note(key);
+      const seed = restored?.get(key);
       if (seed !== undefined) this.#verdicts.set(key, seed);
     }
     this.#judge();
@@ -33,6 +41,10 @@ export class ScriptedRunner implements CheckRunner {
 
   verdicts(): ReadonlyMap<string, Verdict> {
     return new Map([...this.#wanted.keys()].map((key) => [key, this.#verdicts.get(key) ?? this.#none()]));
+  }
+
+  changes(since: number | null): VerdictChanges {
+    return { mark: this.#changes.mark, keys: since === null ? null : this.#changes.since(since) };
   }
 
   onChange(poke: () => void): Unsubscribe {
@@ -62,6 +74,7 @@ export class ScriptedRunner implements CheckRunner {
       if (state === undefined || this.#verdicts.get(key)?.state === state) continue;
       const now = this.#clock.now();
       this.#verdicts.set(key, { state, since: now, cause: `it is ${state}`, latencyMs: 1, at: now });
+      this.#changes.note(key);
       changed = true;
     }
     return changed;

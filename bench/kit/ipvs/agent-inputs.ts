@@ -2,7 +2,8 @@ import { desiredState } from '../../../src/agent/policy/desired.ts';
 import type { Desired } from '../../../src/agent/policy/desired-state.ts';
 import { shareStructure } from '../../../src/agent/policy/shared-structure.ts';
 import { checkCatalog } from '../../../src/checks/decode.ts';
-import type { CheckRunner, Verdict, VerdictState, WantedCheck } from '../../../src/checks/port.ts';
+import { ChangeLog } from '../../../src/checks/change-log.ts';
+import type { CheckRunner, Verdict, VerdictChanges, VerdictState, WantedCheck } from '../../../src/checks/port.ts';
 import { RecordDecoder } from '../../../src/model/decode.ts';
 import type { RawRecord } from '../../../src/model/record-set.ts';
 import { fleet, realPath, realRecord, TEN_THOUSAND } from '../records.ts';
@@ -13,16 +14,21 @@ const MIDDLE = 42;
 /** Verdicts that are set by hand, up at first; nothing is probed. */
 export class HeldVerdicts implements CheckRunner {
   readonly #verdicts = new Map<string, Verdict>();
+  readonly #changes = new ChangeLog();
   readonly #pokes = new Set<() => void>();
   #wanted: readonly WantedCheck[] = [];
 
   setWanted(checks: readonly WantedCheck[]): void {
     this.#wanted = checks;
-    for (const { key } of checks) if (!this.#verdicts.has(key)) this.#verdicts.set(key, verdict('up'));
+    for (const { key } of checks) if (!this.#verdicts.has(key)) this.#put(key, 'up');
   }
 
   verdicts(): ReadonlyMap<string, Verdict> {
     return this.#verdicts;
+  }
+
+  changes(since: number | null): VerdictChanges {
+    return { mark: this.#changes.mark, keys: since === null ? null : this.#changes.since(since) };
   }
 
   onChange(poke: () => void): () => void {
@@ -42,8 +48,13 @@ export class HeldVerdicts implements CheckRunner {
   turn(state: VerdictState): void {
     const one = this.#wanted[Math.floor(this.#wanted.length / 2)];
     if (one === undefined) throw new Error('nothing is checked');
-    this.#verdicts.set(one.key, verdict(state));
+    this.#put(one.key, state);
     for (const poke of this.#pokes) poke();
+  }
+
+  #put(key: string, state: VerdictState): void {
+    this.#verdicts.set(key, verdict(state));
+    this.#changes.note(key);
   }
 }
 

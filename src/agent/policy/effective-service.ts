@@ -255,12 +255,13 @@ function placeSorry(
 }
 
 function effectiveReal(share: Share): EffectiveReal {
-  const { real, target, state, verdict } = share.judged;
+  const { real, checks, target, state, verdict } = share.judged;
   return {
     name: real.name,
     target,
     state,
     verdict,
+    checks,
     configuredWeight: real.weight,
     weight: share.weight ?? share.inKernel,
     kept: share.kept,

@@ -3,6 +3,7 @@ import type { DestinationKey, KernelDestination, KernelService, ServiceKey } fro
 import type { PacketMark } from '../../ipvs/packet-marks.ts';
 import type { IpAddress } from '../../model/address.ts';
 import type { AdminState } from '../../model/records/service.ts';
+import type { RealCheck } from './wanted-checks.ts';
 
 /** What should be in force now: the accepted set with drains, verdicts, floors, quorums and ramps applied. */
 export interface Effective {
@@ -82,6 +83,9 @@ export interface EffectiveQuorum {
   readonly cause: string;
 }
 
+/** Without the figures of the last probe: they change all the time and decide nothing. */
+export type RealVerdict = Pick<Verdict, 'state' | 'since' | 'cause'>;
+
 export interface EffectiveReal {
   readonly name: string;
   /** Address and port as people write it; without a port where the real keeps the port of each packet. */
@@ -89,7 +93,9 @@ export interface EffectiveReal {
   /** After overrides and drains. */
   readonly state: AdminState;
   /** All checks of the real together, each cause with the name of its check. */
-  readonly verdict: Verdict;
+  readonly verdict: RealVerdict;
+  /** Those checks. */
+  readonly checks: readonly RealCheck[];
   readonly configuredWeight: number;
   /** In force; of several kernel services the largest. */
   readonly weight: number;

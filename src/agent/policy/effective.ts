@@ -9,6 +9,7 @@ import { packetMarks } from './marks.ts';
 import type { HealthMemory, ServiceMemory } from './health-memory.ts';
 import type { Prepared } from './prepared.ts';
 import { StandingDecisions } from './standing-decisions.ts';
+import type { LastDecisions } from './standing-decisions.ts';
 
 export interface EffectiveInput {
   /** The accepted set, as `prepare` makes it ready. */
@@ -23,7 +24,7 @@ export interface EffectiveInput {
   /** Monotonic milliseconds. */
   readonly monotonic: number;
   /** What the pass before decided: what of it stands is not decided again. It never changes the outcome. */
-  readonly last?: StandingDecisions;
+  readonly last?: LastDecisions | null;
 }
 
 /** What should be in force now, and what to remember for the next time. */
@@ -32,11 +33,11 @@ export function effectiveState(input: EffectiveInput): {
   readonly memory: HealthMemory;
   readonly decisions: StandingDecisions;
 } {
-  const { memory, now, verdicts } = input;
+  const { memory, now } = input;
   const { desired } = input.prepared;
   const drains = new ActiveDrains(desired.drains, now);
   const serviceInput = { ...input, drains, agent: desired.agent.name };
-  const decisions = new StandingDecisions(input.last ?? null, desired.drains, now, verdicts);
+  const decisions = new StandingDecisions(input.last ?? null, desired.drains, now);
   const renamed = memoriesWithoutService(memory, desired);
   const services = new Map<string, EffectiveService>();
   const kernel = new Map<ServiceKey, WantedService>();

@@ -3,13 +3,16 @@ import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';
 import type { ActiveDrains } from './drains.ts';
 import { describeDrain, describeWholeDrain } from './drains.ts';
+import type { RealVerdict } from './effective-state.ts';
 import type { RealMemory } from './health-memory.ts';
 import type { PreparedReal } from './prepared.ts';
 import { combineVerdicts } from './verdicts.ts';
+import type { RealCheck } from './wanted-checks.ts';
 
 /** What is known of one real before its service decides on weights. */
 export interface JudgedReal {
   readonly real: DesiredReal;
+  readonly checks: readonly RealCheck[];
   readonly target: string;
   readonly memoryKey: string;
   readonly state: AdminState;
@@ -17,7 +20,7 @@ export interface JudgedReal {
   readonly stateReason: string;
   /** A drain of its VIP or of the agent: the routes go first, and the weight follows when that has spread. */
   readonly routesGoFirst: boolean;
-  readonly verdict: Verdict;
+  readonly verdict: RealVerdict;
   /** The last verdict that was not unknown; null = none yet. */
   readonly decided: 'up' | 'down' | null;
   /** Wall-clock milliseconds since it was decided so. */
@@ -52,10 +55,10 @@ export function judgeReal(
   kernelWeight: () => number | undefined | null,
   input: JudgeInput,
 ): JudgedReal {
-  const { real, target, memoryKey } = prepared;
+  const { real, checks, target, memoryKey } = prepared;
   const admin = adminState(service, real, input);
-  const { state } = admin;
-  const about = { real, target, memoryKey, state, stateReason: admin.reason, routesGoFirst: admin.routesGoFirst };
+  const { state, reason: stateReason, routesGoFirst } = admin;
+  const about = { real, checks, target, memoryKey, state, stateReason, routesGoFirst };
   const since = before?.since ?? input.now;
   if (state === 'disabled') {
     const verdict = unknown('disabled: not checked', since);
@@ -80,7 +83,7 @@ function presume(kernelWeight: number | undefined | null, service: DesiredServic
   return kernelWeight > 0;
 }
 
-function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts }: JudgeInput): Verdict {
+function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts }: JudgeInput): RealVerdict {
   if (checks.length === 0 && real.checks.length > 0) return unknown('there is no port to probe', since);
   const [only] = checks;
   if (only === undefined || checks.length > 1) {
@@ -88,18 +91,12 @@ function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts }: 
     return combineVerdicts(all, since);
   }
   // One check is the rule, and there are many reals.
-  const {
-    state,
-    since: own,
-    cause,
-    latencyMs,
-    at,
-  } = verdicts.get(only.wanted.key) ?? unknown('not checked yet', since);
-  return { state, since: own, cause: `${only.check}: ${cause}`, latencyMs, at };
+  const { state, since: own, cause } = verdicts.get(only.wanted.key) ?? unknown('not checked yet', since);
+  return { state, since: own, cause: `${only.check}: ${cause}` };
 }
 
-function unknown(cause: string, since: number): Verdict {
-  return { state: 'unknown', since, cause, latencyMs: null, at: null };
+function unknown(cause: string, since: number): RealVerdict {
+  return { state: 'unknown', since, cause };
 }
 
 function adminState(

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { keptByFloor } from '../../../src/agent/policy/floor.ts';
 import { judgeQuorum } from '../../../src/agent/policy/quorum.ts';
 import { rampedWeight } from '../../../src/agent/policy/ramp.ts';
-import { combineVerdicts } from '../../../src/agent/policy/verdicts.ts';
+import { combineVerdicts, latencyOf } from '../../../src/agent/policy/verdicts.ts';
 import type { Verdict, VerdictState } from '../../../src/checks/port.ts';
 
 const verdict = (state: VerdictState, since = 1, latencyMs: number | null = 5): Verdict => ({
@@ -27,9 +27,11 @@ describe('several checks of one real', () => {
     expect(combineVerdicts(named, 99)).toMatchObject({ state, since, cause });
   });
 
-  it('is as slow as the slowest', () => {
-    const named = [3, null, 8].map((latency, index) => ({ check: `c${index}`, verdict: verdict('up', 1, latency) }));
-    expect(combineVerdicts(named, 0).latencyMs).toBe(8);
+  it('are as slow as the slowest', () => {
+    const checks = ['a', 'b', 'c', 'not heard of yet'].map((key) => ({ wanted: { key } }));
+    const verdicts = new Map([3, null, 8].map((latency, index) => ['abc'[index] ?? '', verdict('up', 1, latency)]));
+    expect(latencyOf(checks, verdicts)).toBe(8);
+    expect(latencyOf(checks, new Map())).toBeNull();
   });
 });
 

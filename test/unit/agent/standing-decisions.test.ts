@@ -107,6 +107,7 @@ class Records {
 class Director {
   readonly #records = new Records();
   readonly #verdicts = new Map<string, Verdict>();
+  readonly #changed = new Set<string>();
   #desired: Desired | null = null;
   #prepared: Prepared | null = null;
   #last: StandingDecisions | null = null;
@@ -133,7 +134,7 @@ class Director {
     }
     this.#prepared = prepared;
     if (event.kind === 'verdict') this.#judge(event.at, event.state);
-    if (event.kind === 'forget') for (const key of this.#checksOf(event.at)) this.#verdicts.delete(key);
+    if (event.kind === 'forget') this.#forget(event.at);
     if (event.kind === 'drift') this.#drift(event.at.service);
     this.#plan(this.#decide(prepared, fresh));
   }
@@ -142,6 +143,14 @@ class Director {
     for (const key of this.#checksOf(at)) {
       const verdict = { state: state as VerdictState, since: this.#now, cause: `it is ${state}`, latencyMs: 1, at: 1 };
       this.#verdicts.set(key, verdict);
+      this.#changed.add(key);
+    }
+  }
+
+  #forget(at: Place): void {
+    for (const key of this.#checksOf(at)) {
+      this.#verdicts.delete(key);
+      this.#changed.add(key);
     }
   }
 
@@ -163,7 +172,9 @@ class Director {
   #decide(prepared: Prepared, fresh: Prepared): Effective {
     const common = { verdicts: this.#verdicts, memory: this.#memory, actual: this.#actual, now: this.#now };
     const input = { ...common, monotonic: this.#now };
-    const quick = effectiveState({ ...input, prepared, ...(this.#last === null ? {} : { last: this.#last }) });
+    const last = this.#last === null ? null : { decisions: this.#last, changed: new Set(this.#changed) };
+    const quick = effectiveState({ ...input, prepared, last });
+    this.#changed.clear();
     const whole = effectiveState({ ...input, prepared: fresh });
     expect(quick.effective).toEqual(whole.effective);
     expect(quick.memory).toEqual(whole.memory);

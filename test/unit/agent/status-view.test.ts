@@ -10,7 +10,7 @@ import { statusView } from '../../../src/agent/status-view.ts';
 import type { StatusInput } from '../../../src/agent/status-view.ts';
 import type { ActualService, DataplaneState, ServiceKey } from '../../../src/ipvs/dataplane.ts';
 import { configuration, ports, real, service } from '../../fakes/configurations.ts';
-import { Decisions } from '../../fakes/decisions.ts';
+import { Decisions, verdictsBy } from '../../fakes/decisions.ts';
 import { kernelState } from '../../fakes/model-kernel.ts';
 
 const NOW = Date.parse('2026-01-01T01:00:00Z');
@@ -94,6 +94,7 @@ function status(changes: Partial<StatusInput> = {}) {
     intake: INTAKE,
     accepted: DESIRED,
     pass: pass(),
+    verdicts: verdictsBy(DESIRED, { '10.0.0.1': 'up', '10.0.0.2': 'down' }),
     passFailure: null,
     kernel: REPORT,
     settings: SETTINGS,

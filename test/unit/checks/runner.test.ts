@@ -45,6 +45,28 @@ describe('a wanted check', () => {
     expect([runner.settled(), pokes()]).toEqual([true, 1]);
   });
 
+  it('is told to have changed when it says something else, and not for each probe that says the same', async () => {
+    let answer = SUCCESS;
+    const { runner, probes, state } = local(() => answer);
+    const start = runner.changes(null);
+    expect(start.keys).toBeNull();
+    runner.setWanted([wanted('a'), wanted('b')]);
+    expect(runner.changes(start.mark).keys).toEqual(new Set(['a', 'b']));
+    await probes(2);
+    const { mark } = runner.changes(start.mark);
+    const before = runner.verdicts().get('a');
+    // Long enough for every verdict to be told again.
+    await probes(40);
+    expect(runner.verdicts().get('a')).not.toBe(before);
+    expect(runner.changes(mark)).toEqual({ mark, keys: new Set() });
+    answer = FAILURE;
+    await probes(8);
+    expect([state('a'), runner.changes(mark).keys]).toEqual(['down', new Set(['a', 'b'])]);
+    const { mark: down } = runner.changes(mark);
+    runner.setWanted([wanted('a')]);
+    expect(runner.changes(down).keys).toEqual(new Set(['b']));
+  });
+
   it('goes down after `fall` failures and says so once', async () => {
     let answer = SUCCESS;
     const { runner, probes, state, pokes } = local(() => answer);
