@@ -195,6 +195,8 @@ export class ConfigIntake {
       return;
     }
     this.#backoff.reset();
+    // What is in force, or waits in the last-known-good file, came from the whole store and may be newer.
+    if (snapshot.value.mayBeOld === true && this.#accepted !== null) return;
     this.#judge(snapshot.value);
     this.#notify();
   }

@@ -25,9 +25,17 @@ export function storeSettings({ store, root }: Bootstrap, role: StoreRole): Stor
   if ('zookeeper' in store) {
     const { servers, sessionTimeout, auth, tls } = store.zookeeper;
     const common = { servers, root, sessionTimeoutMs: durationMs(sessionTimeout), auth: loadAuth(operator ?? auth) };
+    // An agent that starts while the ensemble is lost has something to go by then; an operator would see old records.
+    const allowReadOnly = role === 'agent';
     // Whoever makes the root leaves its state folder to the agents.
     const agents = operator === undefined ? {} : { agentAuth: loadAuth(auth) };
-    return { kind: 'zookeeper', ...common, ...agents, ...(tls === undefined ? {} : { tls: storeTls(tls) }) };
+    return {
+      kind: 'zookeeper',
+      ...common,
+      ...agents,
+      allowReadOnly,
+      ...(tls === undefined ? {} : { tls: storeTls(tls) }),
+    };
   }
   const { endpoints, leaseTtl, auth, tls } = store.etcd;
   const common = { endpoints, root, leaseTtlMs: durationMs(leaseTtl), auth: loadAuth(operator ?? auth) };

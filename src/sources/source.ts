@@ -20,10 +20,15 @@ export interface StoreSnapshot {
   /** False: the root itself does not exist, which means "wait" and never "empty". */
   readonly rootExists: boolean;
   readonly records: ReadonlyMap<string, StoreRecord>;
+  /** True: read from a member that has lost its ensemble and may lag behind what was read before. */
+  readonly mayBeOld?: boolean;
 }
 
 export type SessionState =
-  /** Not connected yet, or reconnecting within the session or lease. */
+  /**
+   * Not connected yet, or reconnecting within the session or lease; also at a member that has lost its ensemble, which
+   * may be read but holds no session for us.
+   */
   | { readonly kind: 'connecting'; readonly since: number; readonly lastError: string | null }
   | { readonly kind: 'connected'; readonly since: number; readonly session: string; readonly server: string }
   | { readonly kind: 'closed' };

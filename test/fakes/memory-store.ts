@@ -17,6 +17,8 @@ export class MemoryStore {
   readonly ephemeral = new Map<string, EphemeralOwner>();
   rootExists = true;
   reachable = true;
+  /** As a member that has lost its ensemble: what it holds can be read, and nothing else is possible. */
+  isOld = false;
   #revision = 0n;
   #sessions = 0;
   readonly #sources = new Set<MemorySource>();
@@ -102,6 +104,7 @@ export class MemorySource implements Source {
   state(): SessionState {
     if (this.#closed) return { kind: 'closed' };
     if (!this.#store.reachable) return { kind: 'connecting', since: 0, lastError: 'unreachable' };
+    if (this.#store.isOld) return { kind: 'connecting', since: 0, lastError: 'the server is read-only' };
     return { kind: 'connected', since: 0, session: this.#session, server: 'memory' };
   }
 
@@ -109,7 +112,8 @@ export class MemorySource implements Source {
     this.snapshots++;
     if (!this.#store.reachable) return Promise.resolve(err(unreachable()));
     const records = this.#store.rootExists ? new Map(this.#store.records) : new Map<string, StoreRecord>();
-    return Promise.resolve(ok({ position: this.#store.position, rootExists: this.#store.rootExists, records }));
+    const { position, rootExists, isOld } = this.#store;
+    return Promise.resolve(ok({ position, rootExists, records, ...(isOld ? { mayBeOld: true } : {}) }));
   }
 
   onChange(poke: () => void): Unsubscribe {

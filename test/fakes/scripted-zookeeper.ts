@@ -18,6 +18,11 @@ export class ScriptedConnection {
     this.#received = Buffer.concat([this.#received, bytes]);
   }
 
+  /** What came in and was not taken as packets. */
+  get raw(): Buffer {
+    return this.#received;
+  }
+
   /** Takes the packets that have come in since the last call, without their length prefix. */
   packets(): Buffer[] {
     const packets: Buffer[] = [];

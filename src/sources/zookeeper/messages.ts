@@ -4,7 +4,7 @@
  */
 import type { ByteReader } from '../../core/bytes.ts';
 import { packet, readBool, readBuffer, writeBool, writeBuffer, writeString } from './jute.ts';
-import { OP, XID } from './protocol.ts';
+import { OP, ServerRefusal, XID } from './protocol.ts';
 
 /** What proves to a server that a session is ours. */
 export interface SessionIdentity {
@@ -40,8 +40,18 @@ export interface Welcome {
   readonly readOnly: boolean;
 }
 
-/** ConnectResponse: int protocolVersion, int timeOut, long sessionId, buffer passwd, bool readOnly (since 3.4). */
+/** What a ReplyHeader is long; a ConnectResponse is longer. */
+const REPLY_HEADER_BYTES = 16;
+
+/**
+ * ConnectResponse: int protocolVersion, int timeOut, long sessionId, buffer passwd, bool readOnly (since 3.4).
+ * @throws ServerRefusal in place of a welcome: a read-only server whose localSessionsEnabled is false makes no session,
+ *   and says so as if to a request (ReadOnlyRequestProcessor.sendErrorResponse)
+ */
 export function decodeWelcome(reader: ByteReader): Welcome {
+  if (reader.remaining === REPLY_HEADER_BYTES) {
+    throw new ServerRefusal(decodeReplyHeader(reader).errorCode, 'a new session');
+  }
   reader.skip(4);
   const timeoutMs = reader.i32be();
   const id = reader.i64be();

@@ -37,7 +37,10 @@ export interface ZookeeperOptions {
    * everybody may do anything. Default: 'creator' when there are credentials.
    */
   readonly acl?: 'creator' | 'open';
-  /** Take a server that has lost its ensemble and answers from memory. Default false. */
+  /**
+   * Read from a server that has lost its ensemble and answers from memory, until one with an ensemble has been met.
+   * Default false.
+   */
   readonly allowReadOnly?: boolean;
   /** The largest reply that is read; larger ones fail their request. Default 64 MiB. */
   readonly maxReplyBytes?: number;

@@ -36,6 +36,10 @@ export interface FsmState {
   /** Monotonic time at which we were last connected, or started. */
   readonly seenAt: number;
   readonly session: { readonly identity: SessionIdentity; readonly timeoutMs: number } | null;
+  /** The server we are at has lost its ensemble and answers from memory; our session is known to it alone. */
+  readonly readOnly: boolean;
+  /** A server with an ensemble has welcomed us since the start. */
+  readonly metEnsemble: boolean;
   readonly lastError: CodedError | null;
 }
 
@@ -52,6 +56,8 @@ export type FsmEvent =
   | { readonly kind: 'steady' }
   | { readonly kind: 'broken'; readonly at: number; readonly error: CodedError }
   | { readonly kind: 'deadline'; readonly at: number }
+  /** While we are at a read-only server: another one can write. */
+  | { readonly kind: 'writerFound'; readonly at: number; readonly server: number }
   /** A reply on a live connection said that the session has expired. */
   | { readonly kind: 'expired'; readonly at: number }
   | { readonly kind: 'retryDue' }
@@ -62,12 +68,14 @@ export type FsmAction =
   /** Names may lead elsewhere by now: whenever a connection is lost, and before each round. */
   | { readonly kind: 'resolve' }
   | { readonly kind: 'dial'; readonly server: number }
-  | { readonly kind: 'greet'; readonly identity: SessionIdentity | null }
+  | { readonly kind: 'greet'; readonly identity: SessionIdentity | null; readonly readOnly: boolean }
   | { readonly kind: 'authenticate' }
   /** The one deadline of whatever is going on; replaces the one before. */
   | { readonly kind: 'armDeadline'; readonly ms: number }
   /** Ping every `pingMs`; the deadline becomes `silenceMs` after the last byte heard. */
   | { readonly kind: 'keepAlive'; readonly pingMs: number; readonly silenceMs: number }
+  /** Ask the other servers, until `hangUp`, whether they can write. */
+  | { readonly kind: 'seekWriter' }
   /** Drops the transport and every timer. */
   | { readonly kind: 'hangUp' }
   | { readonly kind: 'retryLater' }
@@ -91,11 +99,17 @@ export const INITIAL_STATE: FsmState = {
   snubs: [],
   seenAt: 0,
   session: null,
+  readOnly: false,
+  metEnsemble: false,
   lastError: null,
 };
 
 /** Each answers on its own, so two of them must have passed before a session can be taken for gone. */
 const TIMEOUTS_UNTIL_FORGOTTEN = 2;
+
+const READ_ONLY = new CodedError('STORE_UNREACHABLE', 'the server is read-only: it has lost its ensemble', {
+  transient: true,
+});
 
 /** An event that has no meaning in a phase changes nothing: it was on its way when the phase changed. */
 export function step(state: FsmState, event: FsmEvent, settings: FsmSettings): Step {
@@ -108,7 +122,7 @@ export function step(state: FsmState, event: FsmEvent, settings: FsmSettings): S
       if (state.phase !== 'dialing') return unchanged(state);
       return {
         state: { ...state, phase: 'greeting' },
-        actions: [{ kind: 'greet', identity: state.session?.identity ?? null }],
+        actions: [{ kind: 'greet', identity: state.session?.identity ?? null, readOnly: mayRead(state, settings) }],
       };
     case 'welcomed':
       return state.phase === 'greeting' ? welcomed(state, event.welcome, settings) : unchanged(state);
@@ -121,6 +135,8 @@ export function step(state: FsmState, event: FsmEvent, settings: FsmSettings): S
       return broken(state, event.at, state.phase === 'greeting' ? snub(event.error) : event.error, settings);
     case 'deadline':
       return broken(state, event.at, silence(state.phase, settings), settings);
+    case 'writerFound':
+      return state.phase === 'connected' && state.readOnly ? moveOver(state, event, settings) : unchanged(state);
     case 'expired':
       return state.phase === 'connected' ? expired({ ...state, seenAt: event.at }, settings) : unchanged(state);
     case 'retryDue':
@@ -169,16 +185,45 @@ function welcomed(state: FsmState, welcome: Welcome, settings: FsmSettings): Ste
     if (state.session !== null) return expired(state, settings);
     return failed(state, new CodedError('STORE_PROTOCOL', 'the server refused a new session'), settings);
   }
-  if (welcome.readOnly && !settings.allowReadOnly) {
-    const error = new CodedError('STORE_UNREACHABLE', 'the server is read-only: it has lost its ensemble', {
-      transient: true,
-    });
-    return failed(state, error, settings);
+  if (welcome.readOnly && !mayRead(state, settings)) {
+    return failed(state, READ_ONLY, settings);
   }
   return {
-    state: { ...state, phase: 'authenticating', session: { identity: welcome.identity, timeoutMs: welcome.timeoutMs } },
+    state: {
+      ...state,
+      phase: 'authenticating',
+      session: { identity: welcome.identity, timeoutMs: welcome.timeoutMs },
+      readOnly: welcome.readOnly,
+      metEnsemble: state.metEnsemble || !welcome.readOnly,
+    },
     actions: [{ kind: 'authenticate' }],
   };
+}
+
+/**
+ * A server that has lost its ensemble takes no session that was made with one (ReadOnlyZooKeeperServer.validateSession),
+ * and holds nothing newer than what we have read by then, but perhaps something older. So it is of use only to those
+ * who have never met an ensemble.
+ */
+function mayRead(state: FsmState, settings: FsmSettings): boolean {
+  return settings.allowReadOnly && !state.metEnsemble;
+}
+
+function left(state: FsmState): FsmState {
+  return state.readOnly ? { ...state, readOnly: false, session: null } : state;
+}
+
+function moveOver(
+  state: FsmState,
+  found: { readonly at: number; readonly server: number },
+  settings: FsmSettings,
+): Step {
+  const error = new CodedError('STORE_DISCONNECTED', 'a read-only server was left for one that can write', {
+    transient: true,
+  });
+  const to = { ...left(state), server: found.server, seenAt: found.at };
+  const step = dial(to, [{ kind: 'hangUp' }, { kind: 'answerAll', error }], settings);
+  return { state: step.state, actions: [...step.actions, { kind: 'notify', what: 'lost' }] };
 }
 
 function connected(state: FsmState): Step {
@@ -186,9 +231,10 @@ function connected(state: FsmState): Step {
   // another server.
   const timeoutMs = state.session?.timeoutMs ?? 0;
   return {
-    state: { ...state, phase: 'connected', snubs: [], lastError: null },
+    state: { ...state, phase: 'connected', snubs: [], lastError: state.readOnly ? READ_ONLY : null },
     actions: [
       { kind: 'keepAlive', pingMs: timeoutMs / 3, silenceMs: (timeoutMs * 2) / 3 },
+      ...(state.readOnly ? [{ kind: 'seekWriter' } as const] : []),
       { kind: 'notify', what: 'connected' },
     ],
   };
@@ -243,7 +289,7 @@ function forget(state: FsmState, error: CodedError, settings: FsmSettings): Step
  */
 function failed(state: FsmState, error: CodedError, settings: FsmSettings, also: readonly FsmAction[] = []): Step {
   const failures = state.failures + 1;
-  const next = { ...state, failures, lastError: error };
+  const next = { ...left(state), failures, lastError: error };
   const before: FsmAction[] = [{ kind: 'hangUp' }, ...also];
   if (failures % state.servers !== 0) {
     return state.phase === 'connected' ? resolve(next, before) : dialNext(next, before, settings);
@@ -255,7 +301,7 @@ function failed(state: FsmState, error: CodedError, settings: FsmSettings, also:
 function expired(state: FsmState, settings: FsmSettings): Step {
   const error = new CodedError('STORE_SESSION_EXPIRED', 'the server ended our session', { transient: true });
   const step = dial(
-    { ...state, session: null, lastError: error },
+    { ...left(state), session: null, lastError: error },
     [{ kind: 'hangUp' }, { kind: 'answerAll', error }],
     settings,
   );

@@ -20,6 +20,7 @@ import { SERVER_ERROR, ServerRefusal, XID, formatSession } from './protocol.ts';
 import { INITIAL_STATE, step } from './session-fsm.ts';
 import type { FsmAction, FsmEvent, FsmState } from './session-fsm.ts';
 import type { Dial } from './transport.ts';
+import { WriterSearch } from './writer-search.ts';
 
 export interface SessionOptions {
   readonly sessionTimeoutMs: number;
@@ -51,6 +52,8 @@ export interface SessionListener {
 
 /** Of a packet: the length before the body, which no limit counts. */
 const PREFIX_BYTES = 4;
+/** Read-only servers come back to their ensemble by themselves as a rule, and hang up then. */
+const SEARCH_BACKOFF = { firstMs: 500, maxMs: 15_000, factor: 2, jitter: 0.5 };
 
 /**
  * Runs what `session-fsm` decides: one connection at a time, requests in order, and an answer for every request
@@ -64,6 +67,7 @@ export class Session {
   #nameError: string | null = null;
   readonly #outstanding: Outstanding;
   readonly #backoff: Backoff;
+  readonly #search: WriterSearch;
   readonly #listeners = new Set<SessionListener>();
   readonly #events: FsmEvent[] = [];
   #state: FsmState = INITIAL_STATE;
@@ -80,6 +84,15 @@ export class Session {
     this.#outstanding = new Outstanding(options.maxOutstanding);
     this.requestLimit = new RequestLimit(options.maxRequestBytes, deps.clock);
     this.#backoff = new Backoff(options.backoff, deps.random);
+    this.#search = new WriterSearch(
+      {
+        dial: deps.dial,
+        clock: deps.clock,
+        backoff: new Backoff(SEARCH_BACKOFF, deps.random),
+        patienceMs: options.connectTimeoutMs,
+      },
+      (server) => this.#dispatch({ kind: 'writerFound', at: deps.clock.monotonic(), server }),
+    );
     this.#since = deps.clock.now();
   }
 
@@ -120,6 +133,11 @@ export class Session {
   /** The newest transaction that any server had applied when it answered us. */
   get lastZxid(): bigint {
     return this.#lastZxid;
+  }
+
+  /** Whether the server we are at has lost its ensemble: it can be read, and lags behind the others perhaps. */
+  get isReadOnly(): boolean {
+    return this.#state.readOnly;
   }
 
   /** What ended the last attempt or connection; null while all is well. */
@@ -211,7 +229,7 @@ export class Session {
         this.#connection = this.#dial(action.server);
         return;
       case 'greet':
-        this.#greet(action.identity);
+        this.#greet(action);
         return;
       case 'authenticate':
         this.#authenticate();
@@ -222,8 +240,12 @@ export class Session {
       case 'keepAlive':
         this.#connection?.keepAlive(action.pingMs, action.silenceMs);
         return;
+      case 'seekWriter':
+        this.#search.start(this.#servers);
+        return;
       case 'hangUp':
         this.#connection?.drop();
+        this.#search.stop();
         this.#cancelRetry();
         return;
       case 'retryLater':
@@ -296,8 +318,9 @@ export class Session {
     this.#dispatch({ kind: 'broken', at: this.#deps.clock.monotonic(), error });
   }
 
-  #greet(identity: SessionIdentity | null): void {
-    const { sessionTimeoutMs: timeoutMs, allowReadOnly: readOnly } = this.#options;
+  #greet(as: { readonly identity: SessionIdentity | null; readonly readOnly: boolean }): void {
+    const { identity, readOnly } = as;
+    const { sessionTimeoutMs: timeoutMs } = this.#options;
     this.#connection?.send(encodeGreeting({ identity, lastZxid: this.#lastZxid, timeoutMs, readOnly }));
   }
 
@@ -362,6 +385,7 @@ export class Session {
   }
 }
 
+/** Whether there is a session that counts: what is known to a read-only server alone is none. */
 function isOpen(state: FsmState): boolean {
-  return state.phase === 'connected' || state.phase === 'closing';
+  return !state.readOnly && (state.phase === 'connected' || state.phase === 'closing');
 }

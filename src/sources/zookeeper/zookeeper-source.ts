@@ -142,7 +142,7 @@ class ZookeeperSource implements Source {
         if (!armed.ok) return;
         // Events of the time without a connection are not sent again, so anything may have changed.
         this.#changes.poke();
-        this.#publisher.retry();
+        if (!this.#session.isReadOnly) this.#publisher.retry();
       });
     }
     this.#states.poke();
@@ -192,6 +192,9 @@ class ZookeeperSource implements Source {
       this.#tree.invalidate();
       this.#readWholeAt = now;
     }
-    return this.#tree.read(this.#readerFor(armed.value, { watch: true }), { oneShot: armed.value === 'plain' });
+    const mayBeOld = this.#session.isReadOnly;
+    const reader = this.#readerFor(armed.value, { watch: true });
+    const read = await this.#tree.read(reader, { oneShot: armed.value === 'plain' });
+    return read.ok && mayBeOld ? ok({ ...read.value, mayBeOld }) : read;
   }
 }

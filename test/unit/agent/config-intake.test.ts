@@ -55,6 +55,32 @@ describe('the way of edits', () => {
   });
 });
 
+describe('a member that has lost its ensemble', () => {
+  it('is better than nothing to an agent that knows nothing', async () => {
+    const bench = new IntakeBench().fill();
+    bench.store.isOld = true;
+    await bench.start();
+    expect(bench.services).toEqual(SERVICES);
+  });
+
+  it('takes back nothing that was in force before a restart, for it may be older', async () => {
+    const before = await new IntakeBench().fill().start();
+    before.store.put('config/services/new', { vip: 'shop', match: { ports: ['81'] } });
+    await before.pass(0);
+    const after = await restarted(before);
+    after.store.isOld = true;
+    await after.start();
+    await after.pass(6_000);
+    expect(after.services).toEqual(['new', ...SERVICES]);
+    expect(after.intake.view().origin).toBe('last-known-good');
+    // The ensemble is back, and says that the service was deleted meanwhile.
+    after.store.isOld = false;
+    after.store.setReachable(true);
+    await after.pass(3_000);
+    expect(after.services).toEqual(SERVICES);
+  });
+});
+
 describe('a store that is away', () => {
   it('keeps what is in force and tells why, once, while it asks again and again', async () => {
     const bench = await new IntakeBench().fill().start();

@@ -29,6 +29,9 @@ describe('the settings of a store', () => {
       sessionTimeoutMs: 6_000,
     });
     expect(storeSettings(settings, 'agent')).not.toHaveProperty('tls');
+    // An agent may start from what a server without its ensemble remembers; an operator is not shown old records.
+    expect(storeSettings(settings, 'agent')).toMatchObject({ allowReadOnly: true });
+    expect(storeSettings(settings, 'operator')).toMatchObject({ allowReadOnly: false });
     expect(sessionTimeoutMs(settings)).toBe(6_000);
   });
 

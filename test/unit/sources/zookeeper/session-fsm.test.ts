@@ -40,6 +40,47 @@ function after(events: readonly FsmEvent[], settings = SETTINGS): { state: FsmSt
 const kinds = (actions: readonly FsmAction[]): string[] =>
   actions.map((action) => (action.kind === 'notify' ? `notify ${action.what}` : action.kind));
 
+describe('at a read-only server', () => {
+  const settings = { ...SETTINGS, allowReadOnly: true };
+  const reading = [...start, opened, welcomed(9_000, true), authenticated];
+  const readOnlyFlag = (events: readonly FsmEvent[]) =>
+    after(events, settings).actions.flatMap((action) => (action.kind === 'greet' ? [action.readOnly] : []));
+
+  test('it is read, says so, and one that can write is looked for', () => {
+    expect(readOnlyFlag([...start, opened])).toEqual([true]);
+    const { state, actions } = after(reading, settings);
+    expect(state).toMatchObject({ phase: 'connected', readOnly: true, lastError: { code: 'STORE_UNREACHABLE' } });
+    expect(state.lastError?.message).toMatch(/read-only/);
+    expect(kinds(actions)).toEqual(['keepAlive', 'seekWriter', 'notify connected']);
+  });
+
+  test('one that can write is gone to at once, without the session that only the read-only one knows', () => {
+    const found: FsmEvent = { kind: 'writerFound', at: 5_000, server: 2 };
+    const { state, actions } = after([...reading, found], settings);
+    expect(state).toMatchObject({ phase: 'dialing', server: 2, readOnly: false, session: null });
+    expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'dial', 'armDeadline', 'notify lost']);
+    expect(after([...reading, found, opened], settings).actions).toMatchObject([{ kind: 'greet', identity: null }]);
+  });
+
+  test('its session is not offered to others when it hangs up, as it does once it has an ensemble again', () => {
+    const events = [...reading, broken(5_000), resolved(), opened];
+    expect(after(events, settings).actions).toEqual([{ kind: 'greet', identity: null, readOnly: true }]);
+  });
+
+  test('who has met an ensemble asks for no such server any more: it may be older than what was read', () => {
+    const met = [...start, ...CONNECT, broken(5_000), resolved(), opened];
+    expect(readOnlyFlag(met)).toEqual([false]);
+    expect(after([...met, welcomed(9_000, true)], settings).state).toMatchObject({ phase: 'dialing', readOnly: false });
+    const expired: FsmEvent = { kind: 'expired', at: 5_000 };
+    expect(readOnlyFlag([...start, ...CONNECT, expired, opened])).toEqual([false]);
+  });
+
+  test('a writer that is found when we have left already changes nothing', () => {
+    const found: FsmEvent = { kind: 'writerFound', at: 5_000, server: 2 };
+    expect(after([...start, ...CONNECT, found], settings)).toMatchObject({ state: { server: 0 }, actions: [] });
+  });
+});
+
 describe('the way to a connection', () => {
   test('start resolves the names, then dials the first server, with one deadline for all that follows', () => {
     expect(after([started])).toMatchObject({ state: { phase: 'resolving' }, actions: [{ kind: 'resolve' }] });
@@ -53,7 +94,7 @@ describe('the way to a connection', () => {
   });
 
   test('opened greets without a session; the deadline is not armed again', () => {
-    expect(after([...start, opened]).actions).toEqual([{ kind: 'greet', identity: null }]);
+    expect(after([...start, opened]).actions).toEqual([{ kind: 'greet', identity: null, readOnly: false }]);
   });
 
   test('welcomed authenticates before anybody hears of a connection', () => {
@@ -75,11 +116,6 @@ describe('the way to a connection', () => {
     expect(kinds(actions)).toEqual(['hangUp', 'dial', 'armDeadline']);
     expect(state).toMatchObject({ server: 1, session: null });
     expect(state.lastError?.message).toMatch(/read-only/);
-  });
-
-  test('a read-only server will do when asked for', () => {
-    const settings = { ...SETTINGS, allowReadOnly: true };
-    expect(after([...start, opened, welcomed(9_000, true)], settings).state.phase).toBe('authenticating');
   });
 
   test.each([
@@ -129,7 +165,7 @@ describe('a lost connection', () => {
   });
 
   test('is taken up again with the session and its password', () => {
-    expect(after([...lost, resolved(), opened]).actions).toEqual([{ kind: 'greet', identity: IDENTITY }]);
+    expect(after([...lost, resolved(), opened]).actions).toMatchObject([{ kind: 'greet', identity: IDENTITY }]);
   });
 
   test('may be silence', () => {
@@ -152,7 +188,7 @@ describe('an expired session', () => {
     expect(kinds(actions)).toEqual(['hangUp', 'answerAll', 'dial', 'armDeadline', 'notify expired']);
     expect(actions[1]).toMatchObject({ error: { code: 'STORE_SESSION_EXPIRED' } });
     expect(state).toMatchObject({ session: null, server: 1, phase: 'dialing' });
-    expect(step(state, opened, SETTINGS).actions).toEqual([{ kind: 'greet', identity: null }]);
+    expect(step(state, opened, SETTINGS).actions).toMatchObject([{ kind: 'greet', identity: null }]);
   });
 
   test('is told on a live connection: everybody is answered', () => {

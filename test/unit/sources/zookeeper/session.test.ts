@@ -21,7 +21,13 @@ let changes: string[];
 let watched: string[];
 let auth: Result<string | null, CodedError>;
 
-function open(options: { readonly servers?: number; readonly maxCalls?: number } = {}): void {
+interface Opening {
+  readonly servers?: number;
+  readonly maxCalls?: number;
+  readonly allowReadOnly?: boolean;
+}
+
+function open(options: Opening = {}): void {
   clock = new ManualClock();
   store = new ScriptedZookeeper();
   changes = [];
@@ -35,7 +41,7 @@ function open(options: { readonly servers?: number; readonly maxCalls?: number }
       sessionTimeoutMs: 9_000,
       connectTimeoutMs: 2_000,
       closeTimeoutMs: 1_000,
-      allowReadOnly: false,
+      allowReadOnly: options.allowReadOnly ?? false,
       maxReplyBytes: 1_000,
       maxRequestBytes: 500,
       maxOutstanding: { maxCalls: options.maxCalls ?? 4, maxBytes: 10_000 },
@@ -272,6 +278,38 @@ describe('the life of the session', () => {
     await settle();
     // ConnectRequest: int protocolVersion, long lastZxidSeen.
     expect(store.last.packets()[0]?.subarray(4, 12)).toEqual(long(0n));
+  });
+
+  test('a read-only server is read without counting as a session, and left for one that can write', async () => {
+    open({ allowReadOnly: true });
+    const connection = await store.greet({ readOnly: true });
+    expect(connection.server.host).toBe('10.0.0.2');
+    expect(changes).toEqual(['connected']);
+    expect(session.state()).toMatchObject({ kind: 'connecting', lastError: expect.stringContaining('read-only') });
+    const read = session.request(exists('/a'));
+    await settle();
+    connection.send(reply(1, {}, stat()));
+    expect((await read).ok).toBe(true);
+    await clock.advanceAsync(500);
+    expect(store.last.server.host).toBe('10.0.0.2');
+    store.last.close('refused');
+    store.last.open();
+    store.last.send(Buffer.from('Mode: leader\n'));
+    store.last.close();
+    expect(connection.isDropped).toBe(true);
+    await store.greet({ session: 0x5678n });
+    expect(session.state()).toMatchObject({ kind: 'connected', server: '10.0.0.1:2181', session: '0x5678' });
+    expect(changes).toEqual(['connected', 'lost', 'connected']);
+  });
+
+  test('a read-only server that makes no sessions says so in place of a welcome', async () => {
+    open({ allowReadOnly: true });
+    store.last.open();
+    await settle();
+    // ReadOnlyRequestProcessor.sendErrorResponse: a ReplyHeader to the request of the greeting, whose cxid is 0.
+    store.last.send(reply(0, { zxid: 0x100000005n, error: -119 }));
+    expect(session.lastError?.message).toMatch(/a new session: .*-119 \(notReadOnly\)/);
+    expect(store.last.server.host).toBe('10.0.0.1');
   });
 
   test('an expired session answers everybody, and a new one follows at the same server', async () => {
