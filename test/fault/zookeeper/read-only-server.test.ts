@@ -61,7 +61,10 @@ test('two of three members are lost: the third is read by who knows nothing, and
   expect(snapshot.mayBeOld).toBe(true);
   // For everybody else it is no session: the agent says so, publishes nothing and is not older for it.
   const state = newcomer.source.state();
-  expect(state).toMatchObject({ kind: 'connecting', lastError: expect.stringMatching(/read-only.*lost its ensemble/) });
+  expect(state).toMatchObject({
+    kind: 'connecting',
+    lastError: expect.stringMatching(/read-only.*lost its ensemble/) as unknown,
+  });
   expect(await newcomer.publish({ 'state/agents/new': '1' })).toMatchObject({
     ok: false,
     error: { code: 'STORE_FORBIDDEN', transient: true },

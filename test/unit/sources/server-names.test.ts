@@ -51,6 +51,11 @@ describe('the names of servers', () => {
     expect(await addresses(shuffled)).toEqual(first);
   });
 
+  test('so is the order of the servers: a fleet does not all go to the first of the list', async () => {
+    const hosts = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
+    expect(await addresses(names(hosts, lookup, () => 0.99))).toEqual(['10.0.0.3', '10.0.0.2', '10.0.0.1']);
+  });
+
   test('a name that changes is followed: what stays keeps its place, what is new comes after it', async () => {
     zone.set('zk', ['10.0.0.1', '10.0.0.2']);
     const followed = names(['zk']);

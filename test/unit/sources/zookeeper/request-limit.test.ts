@@ -57,6 +57,12 @@ test('a break after a larger request was answered over the same connection has a
   expect(limit.suspect).toBeNull();
 });
 
+test('what one connection took says nothing about the server of the next', () => {
+  limit.took(60_000);
+  hungUp(50_000);
+  expect(limit.suspect).toBe(50_000);
+});
+
 test('breaks at small requests, or at none, say nothing', () => {
   hungUp(4_095, 4_095, 0, -4);
   expect(limit.isDoubtful).toBe(false);

@@ -285,7 +285,10 @@ describe('the life of the session', () => {
     const connection = await store.greet({ readOnly: true });
     expect(connection.server.host).toBe('10.0.0.2');
     expect(changes).toEqual(['connected']);
-    expect(session.state()).toMatchObject({ kind: 'connecting', lastError: expect.stringContaining('read-only') });
+    expect(session.state()).toMatchObject({
+      kind: 'connecting',
+      lastError: expect.stringContaining('read-only') as unknown,
+    });
     const read = session.request(exists('/a'));
     await settle();
     connection.send(reply(1, {}, stat()));
