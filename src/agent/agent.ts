@@ -14,6 +14,7 @@ import { ConfigIntake } from './config-intake.ts';
 import { newCounters } from './counters.ts';
 import type { Counters } from './counters.ts';
 import { HealthFile } from './health-file.ts';
+import { History } from './history.ts';
 import { HostAdvice } from './host-advice.ts';
 import { JournalFile } from './journal-file.ts';
 import { KernelDriver } from './kernel-driver.ts';
@@ -90,6 +91,7 @@ export class Agent {
   readonly #routes: RouteDriver;
   readonly #reconciler: Reconciler;
   readonly #publisher: Publisher;
+  readonly #history: History;
   readonly #ledger = new TrafficLedger();
   readonly #traffic: TrafficReader;
   readonly #unsubscribe: Unsubscribe[] = [];
@@ -142,6 +144,7 @@ export class Agent {
       random,
       log: log.child({ part: 'reconciler' }),
     });
+    this.#history = new History({ clock, log: log.child({ part: 'decisions' }) });
     this.#traffic = new TrafficReader({
       kernel: this.#kernel,
       view: () => this.#reconciler.view(),
@@ -167,6 +170,7 @@ export class Agent {
       source.onState(() => this.#noteSession()),
       this.#intake.onChange(() => this.#reconciler.poke()),
       this.#intake.onChange(() => this.#publish()),
+      this.#reconciler.onPass(() => this.#noteDecisions()),
       this.#reconciler.onPass(() => this.#traffic.noteReading()),
       this.#reconciler.onPass(() => this.#publish()),
       speaker.onChange(() => this.#publish()),
@@ -248,9 +252,15 @@ export class Agent {
       peers: this.#routes.peers(),
       routeFailures: this.#routes.failures(),
       counters: this.#counters,
+      history: this.#history.recent(),
       ledger: this.#ledger,
       countedAt: this.#traffic.countedAt(),
     };
+  }
+
+  #noteDecisions(): void {
+    const pass = this.#reconciler.view();
+    if (pass !== null) this.#history.note(pass);
   }
 
   #noteSession(): void {

@@ -3,6 +3,7 @@ import { Backoff } from '../core/backoff.ts';
 import { Coalescer } from '../core/coalescer.ts';
 import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
 import type { RecordDecoder } from '../model/decode.ts';
+import { formatProblem } from '../model/problem.ts';
 import type { Problem } from '../model/problem.ts';
 import type { RawRecord } from '../model/record-set.ts';
 import type { Source, StoreSnapshot } from '../sources/source.ts';
@@ -55,6 +56,9 @@ const GATHER_MS = 300;
 const GATHER_MAX_MS = 30_000;
 /** The last-known-good file is written this long after a change: an edit need not wait for a disk. */
 const SAVE_AFTER_MS = 500;
+
+/** How many problems of one look the log spells out. */
+const SPELLED_OUT = 20;
 
 /** Losses that are not judged yet. Monotonic milliseconds. */
 interface Gathering {
@@ -225,6 +229,7 @@ export class ConfigIntake {
       now: this.#steadyNow(),
     });
     this.#reportHold(verdict.hold);
+    this.#reportProblems(problems);
     const accepted = shareStructure(this.#accepted, verdict.accepted);
     const changed = !this.#inForce || accepted !== this.#accepted;
     if (changed) this.#deps.log.info({ revision: accepted.revision, ...seen }, 'configuration accepted');
@@ -274,6 +279,15 @@ export class ConfigIntake {
     } else if (hold === null && before !== null) {
       this.#deps.log.info({ revision: before.revision }, 'the hold is over');
     }
+  }
+
+  /** Each once, when it is first met. */
+  #reportProblems(problems: readonly Problem[]): void {
+    const known = new Set(this.#view.problems.map(formatProblem));
+    const fresh = problems.map(formatProblem).filter((text) => !known.has(text));
+    for (const problem of fresh.slice(0, SPELLED_OUT)) this.#deps.log.warn({ problem }, 'a record has a problem');
+    const omitted = fresh.length - SPELLED_OUT;
+    if (omitted > 0) this.#deps.log.warn({ omitted }, 'more records have problems: see the status');
   }
 
   #save(): void {

@@ -17,6 +17,7 @@ import type {
 } from '../model/status.ts';
 import type { SessionState } from '../sources/source.ts';
 import type { IntakeView } from './config-intake.ts';
+import type { Event } from './history.ts';
 import type { Counters } from './counters.ts';
 import { ActivityTable } from './activity-table.ts';
 import { connectionsOf, totalOf } from './policy/connections.ts';
@@ -59,6 +60,7 @@ export interface StatusInput {
   readonly peers: readonly PeerStatus[];
   readonly routeFailures: readonly string[];
   readonly counters: Counters;
+  readonly history: readonly Event[];
   readonly ledger: TrafficLedger;
   /** When counters and connections were read. */
   readonly countedAt: number | null;
@@ -97,6 +99,7 @@ export function statusOverview(input: StatusInput): StatusOverview {
     drains: drainViews(input),
     peers: input.peers.map(peerView),
     kernel: kernelView(input),
+    history: input.history.map(({ at, what, why }) => ({ at: time(at), what, why })),
   };
 }
 

@@ -18,6 +18,7 @@ export function statusPage(status: StatusView): string {
     settings(status),
     failures(status),
     repairs(status),
+    history(status),
   ];
   return sections.filter((section) => section !== '').join('\n');
 }
@@ -228,6 +229,15 @@ function repairs({ kernel, now }: StatusView): string {
   if (kernel.repairs.length === 0) return '';
   const lines = kernel.repairs.slice(-SHOWN_REPAIRS).map(({ at, found }) => `${span(at, now)} ago: ${found}`);
   return section(`CHANGED BY SOMEBODY ELSE, AND CHANGED BACK (${kernel.repairsTotal})`, lines);
+}
+
+/** How many of the last events people are shown. */
+const SHOWN_EVENTS = 10;
+
+function history({ history: events, now }: StatusView): string {
+  if (events.length === 0) return '';
+  const lines = events.slice(-SHOWN_EVENTS).map(({ at, what, why }) => `${span(at, now)} ago: ${what} (${why})`);
+  return section('DECIDED LATELY', lines);
 }
 
 function section(title: string, lines: readonly string[]): string {

@@ -191,6 +191,12 @@ export const KernelView = Type.Object({
 });
 export type KernelView = Static<typeof KernelView>;
 
+const EventView = Type.Object({
+  at: Time,
+  what: Type.String({ description: 'Such as "real web/a is down".' }),
+  why: Type.String({ description: 'What it was decided by.' }),
+});
+
 export const StatusView = Type.Object({
   agent: Type.String({ description: 'Name of the agent.' }),
   version: Type.String({ description: 'Version of vipkeeper.' }),
@@ -227,5 +233,8 @@ export const StatusView = Type.Object({
   services: Type.Array(ServiceView, { description: 'The services on this agent.' }),
   peers: Type.Array(PeerView, { description: 'The BGP peers.' }),
   kernel: KernelView,
+  history: Type.Array(EventView, {
+    description: 'What was decided otherwise than before: the last 100, oldest first.',
+  }),
 });
 export type StatusView = Static<typeof StatusView>;

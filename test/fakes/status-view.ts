@@ -165,6 +165,10 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
       settings: [],
       failures: [],
     },
+    history: [
+      { at: '2026-01-01T01:01:00.000Z', what: 'real web/b is down', why: 'https-ok: connection refused' },
+      { at: '2026-01-01T01:02:00.000Z', what: 'VIP web is announced', why: 'service web holds its quorum' },
+    ],
     ...changes,
   };
 }

@@ -52,6 +52,7 @@ function serviceOf(name: string, index: number, { reals }: FleetSize, round: num
           since,
           cause: down ? 'tcp-ok: refused' : 'tcp-ok: connected',
         },
+        undecided: false,
         checks: [],
         configuredWeight: 10,
         weight: down ? 0 : 10,

@@ -255,12 +255,13 @@ function placeSorry(
 }
 
 function effectiveReal(share: Share): EffectiveReal {
-  const { real, checks, target, state, verdict } = share.judged;
+  const { real, checks, target, state, verdict, undecided } = share.judged;
   return {
     name: real.name,
     target,
     state,
     verdict,
+    undecided,
     checks,
     configuredWeight: real.weight,
     weight: share.weight ?? share.inKernel,

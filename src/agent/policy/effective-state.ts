@@ -94,6 +94,8 @@ export interface EffectiveReal {
   readonly state: AdminState;
   /** All checks of the real together, each cause with the name of its check. */
   readonly verdict: RealVerdict;
+  /** It has had no verdict but unknown so far. */
+  readonly undecided: boolean;
   /** Those checks. */
   readonly checks: readonly RealCheck[];
   readonly configuredWeight: number;

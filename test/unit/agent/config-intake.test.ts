@@ -98,6 +98,19 @@ describe('a store that is away', () => {
     expect(bench.intake.view().failure).toBeNull();
   });
 
+  it('logs a problem when it is first met, and not at every look', async () => {
+    const bench = await new IntakeBench().fill().start();
+    bench.store.put('config/services/web/reals/bad', { address: '10.0.0.300' });
+    await bench.pass(0);
+    bench.store.put('config/services/new', { vip: 'shop', match: { ports: ['81'] } });
+    await bench.pass(0);
+    const lines = bench.log.lines.filter(({ message }) => message === 'a record has a problem');
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.fields).toMatchObject({
+      problem: expect.stringMatching(/^config\/.*bad: address: found "10\.0\.0\.300", allowed/) as string,
+    });
+  });
+
   it('puts the last known good into force after the wait, not before', async () => {
     const before = await new IntakeBench().fill().start();
     const after = await restarted(before);

@@ -102,6 +102,7 @@ function status(changes: Partial<StatusInput> = {}) {
     peers: [],
     routeFailures: [],
     counters: { ...newCounters(), operations: 17 },
+    history: [{ at: NOW - 1_000, what: 'real web/b is down', why: 'ok: it is down' }],
     ledger: new TrafficLedger(),
     countedAt: NOW - 500,
     ...changes,

@@ -71,6 +71,10 @@ tor1  10.1.0.1  65000  established  1h 1m          2      3  -
 
 CHANGED BY SOMEBODY ELSE, AND CHANGED BACK (1)
   33s ago: service tcp 203.0.113.10:443 is gone
+
+DECIDED LATELY
+  1m 3s ago: real web/b is down (https-ok: connection refused)
+  3s ago: VIP web is announced (service web holds its quorum)
 `);
   });
 
@@ -104,7 +108,7 @@ CHANGED BY SOMEBODY ELSE, AND CHANGED BACK (1)
   it('shows an agent that knows nothing yet', () => {
     const { configuration } = statusView();
     const nothing = { ...configuration, acceptedRevision: null, seenRevision: null, position: null, ageSeconds: null };
-    const empty = { problems: [], holds: [], drains: [], vips: [], services: [], peers: [] };
+    const empty = { problems: [], holds: [], drains: [], vips: [], services: [], peers: [], history: [] };
     const kernel = { ...statusView().kernel, repairs: [] };
     const page = statusPage(statusView({ ...empty, kernel, configuration: nothing }));
     expect(page.split('\n')).toHaveLength(7);
