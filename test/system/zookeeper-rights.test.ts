@@ -37,6 +37,10 @@ test.each([
 
 test('where agents have credentials nobody else writes to state', async () => {
   await expect(stranger.put('/with/state/health/web/forged', '{}')).rejects.toThrow(/NO_AUTH/);
+  const agent = cleanups.source(ensemble.servers, { root: '/with', auth: () => ok('agent:two') });
+  await agent.session();
+  orThrow(await agent.publish({ 'state/agents/lb1': '{}' }));
+  await expect(stranger.put('/with/state/agents/lb1', 'forged')).rejects.toThrow(/NO_AUTH/);
   const thief = cleanups.source(ensemble.servers, { root: '/with', auth: () => ok('thief:three') });
   await thief.session();
   expect(await thief.publish({ 'state/health/web/lb9': '{}' })).toMatchObject({

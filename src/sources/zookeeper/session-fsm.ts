@@ -132,7 +132,10 @@ export function step(state: FsmState, event: FsmEvent, settings: FsmSettings): S
       if (state.phase !== 'connected' || state.failures === 0) return unchanged(state);
       return { state: { ...state, failures: 0 }, actions: [{ kind: 'resetBackoff' }] };
     case 'broken':
-      return broken(state, event.at, state.phase === 'greeting' ? snub(event.error) : event.error, settings);
+      if (state.phase === 'greeting' && event.error.code === 'STORE_UNREACHABLE') {
+        return snubbed(state, event.at, event.error, settings);
+      }
+      return broken(state, event.at, event.error, settings);
     case 'deadline':
       return broken(state, event.at, silence(state.phase, settings), settings);
     case 'writerFound':
@@ -257,14 +260,19 @@ function broken(state: FsmState, at: number, error: CodedError, settings: FsmSet
       const step = failed({ ...state, seenAt: at }, error, settings, [{ kind: 'answerAll', error: lost }]);
       return { state: step.state, actions: [...step.actions, { kind: 'notify', what: 'lost' }] };
     }
-    case 'greeting': {
-      const snubbed = { ...state, snubs: [...new Set([...state.snubs, state.server])] };
-      return isForgotten(snubbed, at, settings) ? forget(snubbed, error, settings) : failed(snubbed, error, settings);
-    }
     case 'dialing':
+    case 'greeting':
     case 'authenticating':
       return failed(state, error, settings);
   }
+}
+
+/** Servers give no reason when they hang up on a greeting; ZooKeeperServer.processConnectRequest has these two. */
+function snubbed(state: FsmState, at: number, error: CodedError, settings: FsmSettings): Step {
+  const why = 'on our greeting: it may be read-only, having lost its ensemble, or have seen less than we have';
+  const told = new CodedError(error.code, `${error.message} ${why}`, { transient: error.transient });
+  const next = { ...state, snubs: [...new Set([...state.snubs, state.server])] };
+  return isForgotten(next, at, settings) ? forget(next, told, settings) : failed(next, told, settings);
 }
 
 /**
@@ -323,13 +331,6 @@ function closed(state: FsmState): Step {
     state: { ...state, phase: 'closed', session: null },
     actions: [{ kind: 'hangUp' }, { kind: 'answerAll', error }, { kind: 'notify', what: 'closed' }],
   };
-}
-
-/** Servers give no reason when they hang up on a greeting; ZooKeeperServer.processConnectRequest has these two. */
-function snub(error: CodedError): CodedError {
-  if (error.code !== 'STORE_UNREACHABLE') return error;
-  const why = 'on our greeting: it may be read-only, having lost its ensemble, or have seen less than we have';
-  return new CodedError(error.code, `${error.message} ${why}`, { transient: error.transient });
 }
 
 function silence(phase: Phase, settings: FsmSettings): CodedError {

@@ -49,6 +49,11 @@ describe('what another lease than expected means', () => {
   });
 });
 
+test('small records fill batches up to what is allowed, which is less than the 128 operations that etcd takes', () => {
+  const ops = Array.from({ length: 260 }, (_, n) => ({ path: `r${n}`, bytes: bytes('{}'), expectedLease: null }));
+  expect(batches(ops).map((batch) => batch.length)).toEqual([100, 100, 60]);
+});
+
 test('batches keep every operation in order, within what etcd takes', () => {
   const op = fc.record({
     path: fc.string({ minLength: 1, maxLength: 40 }),

@@ -221,6 +221,13 @@ describe('a store that has begun again', () => {
     expect(done.state).toMatchObject({ session: null, snubs: [] });
   });
 
+  test('servers that are frozen have refused nothing: with the greeting unanswered the session is kept', () => {
+    const silent = (at: number): FsmEvent[] => [opened, deadline(at)];
+    const again: FsmEvent[] = [retryDue, resolved()];
+    const frozen = [...lost, ...silent(20_000), ...silent(40_000), ...again, ...silent(60_000), ...silent(80_000)];
+    expect(after(frozen).state).toMatchObject({ snubs: [], session: { identity: IDENTITY } });
+  });
+
   test('before that time has passed the session is kept', () => {
     const soon = after([...lost, ...snub(1_100), ...snub(1_200), retryDue, resolved(), ...snub(1_300)]);
     expect(soon.state.session?.identity).toBe(IDENTITY);

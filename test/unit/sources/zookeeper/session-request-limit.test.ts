@@ -1,11 +1,10 @@
 import { beforeEach, expect, test } from 'vitest';
-import { silentLog } from '../../../../src/core/ports.ts';
-import { ok } from '../../../../src/core/result.ts';
-import { ServerNames } from '../../../../src/sources/server-names.ts';
 import { exists } from '../../../../src/sources/zookeeper/calls.ts';
-import { Session } from '../../../../src/sources/zookeeper/session.ts';
-import { ManualClock, settle } from '../../../fakes/manual-clock.ts';
-import { ScriptedZookeeper } from '../../../fakes/scripted-zookeeper.ts';
+import type { Session } from '../../../../src/sources/zookeeper/session.ts';
+import { settle } from '../../../fakes/manual-clock.ts';
+import type { ManualClock } from '../../../fakes/manual-clock.ts';
+import type { ScriptedZookeeper } from '../../../fakes/scripted-zookeeper.ts';
+import { SessionBench } from '../../../fakes/session-bench.ts';
 import { reply } from '../../../fakes/zookeeper-bytes.ts';
 
 // A server hangs up on more than its jute.maxbuffer, and says nothing of it: the session learns from where it broke.
@@ -15,25 +14,7 @@ let store: ScriptedZookeeper;
 let session: Session;
 
 beforeEach(() => {
-  clock = new ManualClock();
-  store = new ScriptedZookeeper();
-  const lookup = (): Promise<never> => Promise.reject(new Error('there are no names'));
-  const names = new ServerNames([{ host: '10.0.0.1', port: 2181 }], { clock, random: () => 0, lookup });
-  session = new Session(
-    {
-      sessionTimeoutMs: 9_000,
-      connectTimeoutMs: 2_000,
-      closeTimeoutMs: 1_000,
-      allowReadOnly: false,
-      maxReplyBytes: 1_000,
-      maxRequestBytes: 100_000,
-      maxOutstanding: { maxCalls: 4, maxBytes: 100_000 },
-      backoff: { firstMs: 100, maxMs: 100, factor: 1, jitter: 0 },
-      auth: () => ok(null),
-    },
-    { clock, random: () => 0, log: silentLog, dial: store.dial, names },
-  );
-  session.start();
+  ({ clock, store, session } = new SessionBench({ servers: 1, maxRequestBytes: 50_000 }));
 });
 
 async function hangUpOn(reason: string | undefined): Promise<string> {
@@ -42,7 +23,7 @@ async function hangUpOn(reason: string | undefined): Promise<string> {
   await settle();
   connection.close(reason);
   const outcome = await answer;
-  await clock.advanceAsync(100);
+  await clock.advanceAsync(400);
   return outcome.ok ? 'answered' : outcome.error.code;
 }
 
@@ -65,7 +46,7 @@ test('an answer to as large a request, over a later connection, takes the suspic
   expect(await answer).toMatchObject({ ok: false, error: { code: 'STORE_NOT_FOUND' } });
   // What broke after it had another reason.
   connection.close();
-  await clock.advanceAsync(100);
+  await clock.advanceAsync(400);
   // What that connection took says nothing of the next, so this is the first hint, and one is not enough.
   await hangUpOn('closed');
   expect(session.requestLimit.suspect).toBeGreaterThan(10_000);
@@ -79,7 +60,7 @@ test('a stream that made no sense says nothing about lengths', async () => {
     void session.request(LARGE);
     await settle();
     connection.send(reply(777));
-    await clock.advanceAsync(100);
+    await clock.advanceAsync(400);
   }
   expect(session.requestLimit.isDoubtful).toBe(false);
 });

@@ -1,13 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { CodedError } from '../../../../src/core/errors.ts';
-import { silentLog } from '../../../../src/core/ports.ts';
 import { err, ok } from '../../../../src/core/result.ts';
 import type { Result } from '../../../../src/core/result.ts';
 import { exists, getData } from '../../../../src/sources/zookeeper/calls.ts';
-import { ServerNames } from '../../../../src/sources/server-names.ts';
-import { Session } from '../../../../src/sources/zookeeper/session.ts';
-import { ManualClock, settle } from '../../../fakes/manual-clock.ts';
-import { ScriptedZookeeper } from '../../../fakes/scripted-zookeeper.ts';
+import type { Session } from '../../../../src/sources/zookeeper/session.ts';
+import { settle } from '../../../fakes/manual-clock.ts';
+import type { ManualClock } from '../../../fakes/manual-clock.ts';
+import type { ScriptedZookeeper } from '../../../fakes/scripted-zookeeper.ts';
+import { SessionBench } from '../../../fakes/session-bench.ts';
+import type { SessionBenchOptions } from '../../../fakes/session-bench.ts';
 import { event, framed, int, long, reply, stat, text, welcome } from '../../../fakes/zookeeper-bytes.ts';
 
 const PING = 11;
@@ -21,40 +22,8 @@ let changes: string[];
 let watched: string[];
 let auth: Result<string | null, CodedError>;
 
-interface Opening {
-  readonly servers?: number;
-  readonly maxCalls?: number;
-  readonly allowReadOnly?: boolean;
-}
-
-function open(options: Opening = {}): void {
-  clock = new ManualClock();
-  store = new ScriptedZookeeper();
-  changes = [];
-  watched = [];
-  const servers = Array.from({ length: options.servers ?? 2 }, (_, n) => ({ host: `10.0.0.${n + 1}`, port: 2181 }));
-  const lookup = (): Promise<never> => Promise.reject(new Error('there are no names'));
-  // The largest random number reverses the order of the servers: the second comes first.
-  const names = new ServerNames(servers, { clock, random: () => 0.999, lookup });
-  session = new Session(
-    {
-      sessionTimeoutMs: 9_000,
-      connectTimeoutMs: 2_000,
-      closeTimeoutMs: 1_000,
-      allowReadOnly: options.allowReadOnly ?? false,
-      maxReplyBytes: 1_000,
-      maxRequestBytes: 500,
-      maxOutstanding: { maxCalls: options.maxCalls ?? 4, maxBytes: 10_000 },
-      backoff: { firstMs: 100, maxMs: 400, factor: 2, jitter: 0 },
-      auth: () => auth,
-    },
-    { clock, random: () => 0, log: silentLog, dial: store.dial, names },
-  );
-  session.listen({
-    onChange: (change) => changes.push(change),
-    onWatch: ({ type, path }) => watched.push(`${type} ${path}`),
-  });
-  session.start();
+function open(options: SessionBenchOptions = {}): void {
+  ({ clock, store, session, changes, watched } = new SessionBench({ auth: () => auth, ...options }));
 }
 
 beforeEach(() => {
@@ -326,6 +295,30 @@ describe('the life of the session', () => {
     expect(changes).toEqual(['connected', 'expired', 'connected']);
     expect(store.last.server).toEqual(connection.server);
     expect(session.state()).toMatchObject({ session: '0x5678' });
+  });
+
+  test('jumps of the wall clock neither end a living connection nor keep a dead one, nor make us forget', async () => {
+    const day = 86_400_000;
+    const connection = await store.greet({ session: 0x77n });
+    clock.jumpWallClock(day);
+    await clock.advanceAsync(5_999);
+    connection.send(reply(-2));
+    expect(changes).toEqual(['connected']);
+    clock.jumpWallClock(-day);
+    await clock.advanceAsync(5_999);
+    expect(changes).toEqual(['connected']);
+    await clock.advanceAsync(1);
+    expect(changes).toEqual(['connected', 'lost']);
+    // Both hang up on the greeting, but two sessions' time has not passed: the session is kept.
+    for (let n = 0; n < 4; n++) {
+      clock.jumpWallClock(day);
+      store.last.open();
+      await settle();
+      store.last.close();
+      await clock.advanceAsync(200);
+    }
+    expect(changes).toEqual(['connected', 'lost']);
+    expect(session.sessionId).toBe(0x77n);
   });
 
   test('a dead process is told from a held-up one: late timers get a moment to hear what has come', async () => {
