@@ -23,7 +23,7 @@ import type { Prepared } from './policy/prepared.ts';
 import type { RouteDriver } from './route-driver.ts';
 import type { SettingsDriver } from './settings-driver.ts';
 import { routesFor } from './policy/routes.ts';
-import type { VipAdvertisement } from './policy/routes.ts';
+import type { Advertisements, VipAdvertisement } from './policy/routes.ts';
 import type { StandingDecisions } from './policy/standing-decisions.ts';
 import { wantedChecks } from './policy/wanted-checks.ts';
 
@@ -90,6 +90,9 @@ export class Reconciler {
   #prepared: Prepared | null = null;
   /** Of the last pass, and the verdicts that it knew. */
   #last: { readonly decisions: StandingDecisions; readonly mark: number } | null = null;
+  /** What the last pass would have announced if all were in force, and what was to be announced of it. */
+  #allowed: Advertisements | null = null;
+  #served: Advertisements | null = null;
   #view: PassView | null = null;
   #wake: Cancel | null = null;
   #stopped = false;
@@ -181,9 +184,10 @@ export class Reconciler {
     await kernel.watch();
     // The kernel's own rules come before what they are about, such as what follows a deletion.
     await this.#deps.settings.follow(desired.agent.dataplane, desired.agent.kernel, maxAgeMs);
-    this.#deps.advice.look(desired, kernel.picture()?.addresses ?? null, maxAgeMs);
     const effective = this.#decide(prepared);
     const complete = await this.#carryOut(desired, effective);
+    // What is only told comes last: an edit must not wait for it.
+    this.#deps.advice.look(desired, kernel.picture()?.addresses ?? null, maxAgeMs);
     this.#releaseEndOfRib(settled);
     this.#failure = null;
     if (complete) this.#backoff.reset();
@@ -254,13 +258,15 @@ export class Reconciler {
   /** Routes go first, then the kernel changes, then new routes are told: never a route that nothing serves. */
   async #carryOut(desired: Desired, effective: Effective): Promise<boolean> {
     const { kernel, routes } = this.#deps;
-    await routes.withdrawExcept(routesFor(desired, effective, null).routes);
+    this.#allowed = routesFor(desired, effective, null, this.#allowed);
+    await routes.withdrawExcept(this.#allowed.routes);
     const isKnown = kernel.picture() !== null;
     const programmed = await kernel.program(effective, desired.agent.drainTimeoutMs);
     // What is refused for one service must not keep the others from being announced: a new reading tells what holds.
     if (isKnown && kernel.picture() === null) await kernel.refresh(desired.agent.verifyIntervalMs);
     const picture = kernel.picture();
-    const served = routesFor(desired, effective, picture);
+    const served = routesFor(desired, effective, picture, this.#served);
+    this.#served = served;
     // While the kernel cannot be read, what was announced stays so, less what had to go.
     if (picture !== null) await routes.announce(served.routes);
     const vips = picture === null ? asAnnounced(served.vips, routes.announced()) : served.vips;

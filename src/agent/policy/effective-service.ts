@@ -1,14 +1,14 @@
 import type { ActualDestination, DataplaneState, DestinationKey } from '../../ipvs/dataplane.ts';
+import { sameDestination } from '../../ipvs/equality.ts';
 import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService, Named } from './desired-state.ts';
 import { named } from './desired-state.ts';
-import { drainReal } from './drained-real.ts';
 import { describeDrain, describeWholeDrain } from './drains.ts';
 import type {
   EffectiveReal,
   EffectiveService,
   Outgoing,
-  Removal,
+  RealVerdict,
   WantedDestination,
   WantedService,
 } from './effective-state.ts';
@@ -18,13 +18,21 @@ import type { DrainMemory, RealMemory, ServiceMemory } from './health-memory.ts'
 import type { JudgeInput, JudgedReal } from './judged-real.ts';
 import { judgeReal } from './judged-real.ts';
 import { KernelWeights, sorryHasTraffic } from './kernel-weights.ts';
-import type { PreparedService } from './prepared.ts';
+import type { PreparedReal, PreparedService } from './prepared.ts';
 import { judgeQuorum } from './quorum.ts';
-import { rampedWeight } from './ramp.ts';
+import type { Share } from './real-share.ts';
+import { shareOf } from './real-share.ts';
 
 export interface ServiceInput extends JudgeInput {
   readonly actual: DataplaneState | null;
   readonly monotonic: number;
+}
+
+/** The decision of the pass before. What comes out as it was is the very same object; it changes nothing else. */
+export interface LastDecision {
+  readonly decision: ServiceDecision;
+  /** Keys of the verdicts that are others than they were then. */
+  readonly changed: ReadonlySet<string>;
 }
 
 export interface ServiceDecision {
@@ -41,34 +49,21 @@ export interface ServiceDecision {
   readonly lasting: boolean;
 }
 
-/** What one real gets in every kernel service of its service. */
-interface Share {
-  readonly judged: JudgedReal;
-  /** null = what the kernel has, or else the configured one. */
-  readonly weight: number | null;
-  /** The largest weight that it has in the kernel now. */
-  readonly inKernel: number;
-  /** How it leaves the kernel; null = it stays in. */
-  readonly removal: Removal | null;
-  readonly kept: boolean;
-  readonly rampStart: number | null;
-  readonly drain: DrainMemory | null;
-  readonly nextMs: number | null;
-  readonly reason: string;
-}
-
 /** Decides on one service: precedence is disabled, then drain, then verdict, then floor. */
 export function decideService(
   prepared: PreparedService,
   before: ServiceMemory | null,
   input: ServiceInput,
+  last: LastDecision | null = null,
 ): ServiceDecision {
   const { service } = prepared;
+  const realsBefore = last?.decision.effective.reals;
   const { state, reason } = serviceState(service, input);
   const weights = new KernelWeights(prepared, input.actual);
   const judged = prepared.reals.map((one) => {
     const memory = before === null ? undefined : named(before.reals, one.memoryKey);
-    return judgeReal(service, one, memory ?? null, () => weights.of(one.real.name), input);
+    const known = last === null ? undefined : sameVerdict(one, realsBefore?.get(one.real.name), last.changed);
+    return judgeReal(service, one, memory ?? null, () => weights.of(one.real.name), input, known);
   });
   const enabled = judged.filter((one) => one.state === 'enabled');
   const quorumBefore = before === null ? null : { state: before.quorum, since: before.quorumSince };
@@ -81,9 +76,16 @@ export function decideService(
   const sorry = service.sorry !== null && lost && (!waiting || hadTraffic);
   const kept = keptByFloor(service.health.floor, enabled.filter(({ real }) => real.weight > 0).map(candidateOf));
   const shares = judged.map((one) => shareOf(one, service, kept.has(one.real.name), sorry, weights, input));
-  const byName = new Map(shares.map((share) => [share.judged.real.name, share]));
-  const kernel = prepared.kernel.map((one) => wantedService(service, one, byName, sorry, waiting, input.actual));
-  const reals = shares.map(effectiveReal);
+  const byName = new Map<string, Share>();
+  const reals = new Map<string, EffectiveReal>();
+  for (const share of shares) {
+    const { name } = share.judged.real;
+    byName.set(name, share);
+    reals.set(name, effectiveReal(share, realsBefore?.get(name)));
+  }
+  const kernel = prepared.kernel.map((one, index) => {
+    return wantedService(service, one, byName, sorry, waiting, input.actual, last?.decision.kernel[index]);
+  });
   const nextChangeMs = shares.reduce<number | null>((least, { nextMs }) => earlier(least, nextMs), null);
   return {
     effective: {
@@ -95,7 +97,7 @@ export function decideService(
       serving: state === 'enabled' && quorum.state === 'held',
       sorry,
       kernelKeys: prepared.kernel.map(({ key }) => key),
-      reals: new Map(reals.map((real) => [real.name, real])),
+      reals,
       held: service.held,
     },
     kernel,
@@ -141,50 +143,6 @@ function candidateOf({ real, good, decided, decidedSince, before }: JudgedReal) 
   };
 }
 
-function shareOf(
-  judged: JudgedReal,
-  service: DesiredService,
-  kept: boolean,
-  sorry: boolean,
-  weights: KernelWeights,
-  input: ServiceInput,
-): Share {
-  const { real, state, stateReason, verdict, undecided, good, before } = judged;
-  const nothing = { weight: 0, inKernel: 0, removal: null, kept: false, rampStart: null, drain: null, nextMs: null };
-  const out = { judged, ...nothing };
-  if (state === 'disabled') return { ...out, removal: 'quiesce', reason: stateReason };
-  if (state === 'drain') return { ...out, ...drainReal(judged, service, weights, input) };
-  const removal = service.health.whenDown === 'remove' ? ('now' as const) : null;
-  if (!undecided && !good && !kept) return { ...out, removal, reason: `down: ${verdict.cause}` };
-  if (real.weight === 0) return { ...out, reason: 'its weight is 0' };
-  if (sorry) return { ...out, reason: 'the quorum is lost: the sorry server has the traffic' };
-  if (kept) return { ...out, weight: real.weight, kept: true, reason: `kept by the floor, though ${verdict.cause}` };
-  if (undecided) {
-    const known = weights.of(real.name) ?? undefined;
-    const inKernel = known ?? 0;
-    const why = `no verdict yet: ${verdict.cause}`;
-    if (!good) return { ...out, removal: known === undefined ? removal : null, reason: why };
-    if (inKernel > 0) return { ...out, weight: null, inKernel, reason: `${why}; weight ${inKernel} stays as it is` };
-  }
-  const wasIn = before === null ? (weights.of(real.name) ?? 0) > 0 : before.inPool;
-  const rampStart = wasIn ? (before?.rampStart ?? null) : input.monotonic;
-  const { slowStartMs } = service.health;
-  if (rampStart !== null && slowStartMs > 0) {
-    const ramp = rampedWeight(real.weight, input.monotonic - rampStart, slowStartMs);
-    if (ramp.nextMs !== null) {
-      const reason = `ramping up: ${Math.round(ramp.share * 100)} % of ${real.weight}`;
-      return { ...out, weight: ramp.weight, rampStart, nextMs: ramp.nextMs, reason };
-    }
-  }
-  return { ...out, weight: real.weight, reason: upReason(judged) };
-}
-
-function upReason({ verdict, undecided }: JudgedReal): string {
-  if (verdict.state === 'up') return `up: ${verdict.cause}`;
-  if (undecided) return `no verdict yet: taken for up (${verdict.cause})`;
-  return `last known up; now unknown: ${verdict.cause}`;
-}
-
 function wantedService(
   service: DesiredService,
   expanded: ExpandedKernelService,
@@ -192,6 +150,7 @@ function wantedService(
   sorry: boolean,
   waiting: boolean,
   actual: DataplaneState | null,
+  before: WantedService | undefined,
 ): WantedService {
   const destinations = new Map<DestinationKey, WantedDestination>();
   const out = new Map<DestinationKey, Outgoing>();
@@ -204,7 +163,8 @@ function wantedService(
       continue;
     }
     const weight = share.weight ?? weightAsItIs(there?.get(destination.key), share.judged.real);
-    destinations.set(destination.key, wantedDestination(destination, weight, share.judged.real));
+    const known = before?.destinations.get(destination.key);
+    destinations.set(destination.key, wantedDestination(destination, weight, share.judged.real, known));
   }
   if (expanded.sorry !== null) placeSorry(expanded.sorry, sorry, destinations, out);
   return {
@@ -228,9 +188,11 @@ function wantedDestination(
   { real, address, port, forwarding }: ExpandedDestination,
   weight: number,
   thresholds: Pick<DesiredReal, 'upperThreshold' | 'lowerThreshold'>,
+  before?: WantedDestination,
 ): WantedDestination {
   const { upperThreshold, lowerThreshold } = thresholds;
-  return { real, destination: { address, port, weight, forwarding, upperThreshold, lowerThreshold } };
+  const destination = { address, port, weight, forwarding, upperThreshold, lowerThreshold };
+  return before?.real === real && sameDestination(before.destination, destination) ? before : { real, destination };
 }
 
 /** The sorry server may be one of the reals; then it is that real, with a weight. */
@@ -254,9 +216,19 @@ function placeSorry(
   destinations.set(sorry.key, { ...real, destination: { ...real.destination, weight } });
 }
 
-function effectiveReal(share: Share): EffectiveReal {
+/** The verdict that the real had, if none of its checks says anything else by now. */
+function sameVerdict(
+  { checks }: PreparedReal,
+  before: EffectiveReal | undefined,
+  changed: ReadonlySet<string>,
+): RealVerdict | undefined {
+  if (before?.checks !== checks || before.state === 'disabled') return undefined;
+  return checks.some(({ wanted }) => changed.has(wanted.key)) ? undefined : before.verdict;
+}
+
+function effectiveReal(share: Share, before: EffectiveReal | undefined): EffectiveReal {
   const { real, checks, target, state, verdict, undecided } = share.judged;
-  return {
+  const now: EffectiveReal = {
     name: real.name,
     target,
     state,
@@ -270,6 +242,24 @@ function effectiveReal(share: Share): EffectiveReal {
     drainedSince: share.drain?.since ?? null,
     held: real.held,
   };
+  return before !== undefined && sameReal(before, now) ? before : now;
+}
+
+function sameReal(a: EffectiveReal, b: EffectiveReal): boolean {
+  return (
+    a.verdict === b.verdict &&
+    a.undecided === b.undecided &&
+    a.checks === b.checks &&
+    a.weight === b.weight &&
+    a.configuredWeight === b.configuredWeight &&
+    a.state === b.state &&
+    a.kept === b.kept &&
+    a.drainedSince === b.drainedSince &&
+    a.held === b.held &&
+    a.target === b.target &&
+    a.name === b.name &&
+    a.reason === b.reason
+  );
 }
 
 /** The very same object where nothing changed: that is how the next pass knows. */

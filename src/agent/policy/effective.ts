@@ -42,16 +42,18 @@ export function effectiveState(input: EffectiveInput): {
   const services = new Map<string, EffectiveService>();
   const kernel = new Map<ServiceKey, WantedService>();
   const memories: [string, ServiceMemory][] = [];
+  let remembersTheSame = true;
   const byVip = new Map<string, string[]>();
   let nextChangeMs = drains.nextEnd === null ? null : Math.max(0, drains.nextEnd - now);
   for (const prepared of input.prepared.services) {
     const { name } = prepared.service;
     const firstKey = prepared.kernel[0]?.key;
     const inherited = firstKey === undefined ? undefined : renamed.get(firstKey);
-    const before = named(memory.services, name) ?? inherited ?? null;
+    const own = named(memory.services, name);
+    const before = own ?? inherited ?? null;
     let decision = decisions.of(prepared, before);
     if (decision === null) {
-      decision = decideService(prepared, before, serviceInput);
+      decision = decideService(prepared, before, serviceInput, decisions.last(name));
       decisions.keep(prepared, before, decision);
     }
     services.set(name, decision.effective);
@@ -62,6 +64,7 @@ export function effectiveState(input: EffectiveInput): {
     }
     for (const wanted of decision.kernel) kernel.set(wanted.key, wanted);
     memories.push([name, decision.memory]);
+    remembersTheSame &&= decision.memory === own;
     nextChangeMs = earlier(nextChangeMs, decision.nextChangeMs);
   }
   return {
@@ -72,13 +75,16 @@ export function effectiveState(input: EffectiveInput): {
       vips: new Map(
         Object.values(desired.vips).map((vip) => [
           vip.name,
-          effectiveVip(vip, byVip.get(vip.name) ?? [], desired, drains),
+          decisions.vip(effectiveVip(vip, byVip.get(vip.name) ?? [], desired, drains)),
         ]),
       ),
       marks: packetMarks(desired),
       nextChangeMs,
     },
-    memory: { services: Object.fromEntries(memories) },
+    memory:
+      remembersTheSame && memories.length === Object.keys(memory.services).length
+        ? memory
+        : { services: Object.fromEntries(memories) },
     decisions,
   };
 }

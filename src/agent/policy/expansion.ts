@@ -57,7 +57,7 @@ export function expand(accepted: Desired, known: ReadonlyMap<string, ExpandedSer
     }
     const before = known.get(service.name);
     const same = before?.service === service && before.mixesFamilies === mixes && hasKeys(before, matches);
-    services.set(service.name, same ? before : expandService(service, matches, mixes));
+    services.set(service.name, same ? before : expandService(service, matches, mixes, before));
   }
   return { services };
 }
@@ -71,9 +71,17 @@ function hasKeys({ kernel }: ExpandedService, matches: readonly Matched[]): bool
   return kernel.length === matches.length && kernel.every(({ key }, index) => key === matches[index]?.key);
 }
 
-function expandService(service: DesiredService, matches: readonly Matched[], mixes: boolean): ExpandedService {
+function expandService(
+  service: DesiredService,
+  matches: readonly Matched[],
+  mixes: boolean,
+  before: ExpandedService | undefined,
+): ExpandedService {
   const reals = realsInOrder(service);
-  const kernel = matches.map(({ match, key }) => expandMatch(service, reals, match, key, mixes));
+  const kernel = matches.map(({ match, key }, index) => {
+    const known = before?.kernel[index];
+    return expandMatch(service, reals, match, key, mixes, known?.key === key ? known.destinations : []);
+  });
   return { service, mixesFamilies: mixes, kernel };
 }
 
@@ -144,12 +152,13 @@ function expandMatch(
   match: ServiceMatch,
   key: ServiceKey,
   mixes: boolean,
+  likely: readonly ExpandedDestination[],
 ): ExpandedKernelService {
   const destinations: ExpandedDestination[] = [];
   const taken = new Set<DestinationKey>();
   for (const real of reals) {
     if (!reaches(real.forwarding, real.address, match.family, mixes)) continue;
-    const destination = destinationOf(real.name, real, match);
+    const destination = destinationOf(real.name, real, match, likely[destinations.length]);
     if (taken.has(destination.key)) continue;
     taken.add(destination.key);
     destinations.push(destination);
@@ -175,11 +184,18 @@ interface Reachable {
 }
 
 /** Only NAT changes the port of a packet, and never that of a service on every port. */
-function destinationOf(real: string | null, to: Reachable, match: ServiceMatch): ExpandedDestination {
+function destinationOf(
+  real: string | null,
+  to: Reachable,
+  match: ServiceMatch,
+  likely?: ExpandedDestination,
+): ExpandedDestination {
   const own = match.kind === 'address' ? match.port : 0;
   const everyPort = match.kind === 'address' && match.port === 0;
   const port = to.forwarding.method === 'nat' && !everyPort ? (to.port ?? own) : own;
   const { address, forwarding } = to;
+  const isSame = likely?.real === real && likely.address === address && likely.port === port;
+  if (isSame && likely.forwarding === forwarding) return likely;
   return { real, key: destinationKeyOf({ address, port }), address, port, forwarding };
 }
 

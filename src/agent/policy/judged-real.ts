@@ -47,6 +47,7 @@ export interface JudgeInput {
  * Before its first verdict, a real that the kernel has is what it is there, so that a restart which knows nothing
  * changes nothing; any other is what the policy says.
  * @param kernelWeight its largest weight in the kernel; undefined = not there; null = the kernel could not be read
+ * @param known its verdict, if that is known to be the one of the pass before
  */
 export function judgeReal(
   service: DesiredService,
@@ -54,26 +55,35 @@ export function judgeReal(
   before: RealMemory | null,
   kernelWeight: () => number | undefined | null,
   input: JudgeInput,
+  known?: RealVerdict,
 ): JudgedReal {
   const { real, checks, target, memoryKey } = prepared;
   const admin = adminState(service, real, input);
   const { state, reason: stateReason, routesGoFirst } = admin;
-  const about = { real, checks, target, memoryKey, state, stateReason, routesGoFirst };
   const since = before?.since ?? input.now;
-  if (state === 'disabled') {
-    const verdict = unknown('disabled: not checked', since);
-    const judged = { decided: null, decidedSince: since, undecided: false, presumed: null, good: false, before };
-    return { ...about, verdict, ...judged };
-  }
-  const verdict = verdictOf(prepared, since, input);
+  const isChecked = state !== 'disabled';
+  const verdict = isChecked ? (known ?? verdictOf(prepared, since, input)) : unknown('disabled: not checked', since);
   const isNews = verdict.state !== 'unknown';
-  const decided = verdict.state === 'unknown' ? (before?.decided ?? null) : verdict.state;
-  const undecided = decided === null;
+  const decided = verdict.state !== 'unknown' ? verdict.state : isChecked ? (before?.decided ?? null) : null;
+  const undecided = isChecked && decided === null;
   const drained = state === 'drain' || (before?.drain ?? null) !== null;
   const presumed = undecided ? (before?.presumed ?? presume(kernelWeight(), service, drained)) : null;
-  const good = undecided ? (presumed ?? service.health.initial === 'up') : decided === 'up';
-  const judged = { decided, decidedSince: isNews ? verdict.since : since, undecided, presumed, good, before };
-  return { ...about, verdict, ...judged };
+  return {
+    real,
+    checks,
+    target,
+    memoryKey,
+    state,
+    stateReason,
+    routesGoFirst,
+    verdict,
+    decided,
+    decidedSince: isNews ? verdict.since : since,
+    undecided,
+    presumed,
+    good: undecided ? (presumed ?? service.health.initial === 'up') : decided === 'up',
+    before,
+  };
 }
 
 /** A weight of 0 says nothing against a real that is drained: it would stay at 0 when the drain is over. */

@@ -31,7 +31,6 @@ export interface AddressPlanResult {
 export function planAddresses(input: AddressPlanInput): AddressPlanResult {
   const { effective, journal } = input;
   const there = new Map(input.actual.map((each) => [addressKey(each), each]));
-  const inUse = addressesInUse(journal, input.serviceOps);
   const wanted = new Map<string, JournalAddress>();
   for (const vip of effective.vips.values()) {
     if (vip.interface === null) continue;
@@ -56,6 +55,7 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
     addresses.push([key, entry]);
     changed ||= !isNoted;
   }
+  let inUse: ReadonlySet<string> | null = null;
   for (const [key, entry] of Object.entries(journal.addresses)) {
     if (wanted.has(key)) continue;
     if (!there.has(key)) {
@@ -63,6 +63,7 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
       continue;
     }
     addresses.push([key, entry]);
+    inUse ??= addressesInUse(journal, input.serviceOps);
     if (!inUse.has(entry.address)) {
       deleting.push({ kind: 'deleteAddress', interface: entry.interface, address: entry.address });
     }

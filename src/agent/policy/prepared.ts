@@ -33,7 +33,11 @@ export function prepare(desired: Desired, before: Prepared | null = null): Prepa
   const services = [...expand(desired, known).services.values()].map((expanded): PreparedService => {
     const same = known.get(expanded.service.name);
     if (same === expanded) return same;
-    const reals = Object.values(expanded.service.reals).map((real) => prepareReal(real, expanded.service, checks));
+    const likely = same !== undefined && isProbedAlike(same.service, expanded.service) ? same.reals : [];
+    const reals = Object.values(expanded.service.reals).map((real, index) => {
+      const known = likely[index];
+      return known?.real === real ? known : prepareReal(real, expanded.service, checks);
+    });
     return { ...expanded, reals };
   });
   return { desired, services };
@@ -59,6 +63,11 @@ function hasSameRealChecks(a: PreparedService, b: PreparedService): boolean {
 
 function byName(service: PreparedService): [string, PreparedService] {
   return [service.service.name, service];
+}
+
+/** Whether the same real is probed in the same way in both. */
+function isProbedAlike(a: DesiredService, b: DesiredService): boolean {
+  return a.match === b.match && a.health.rise === b.health.rise && a.health.fall === b.health.fall;
 }
 
 function prepareReal(real: DesiredReal, service: DesiredService, checks: RealChecks): PreparedReal {

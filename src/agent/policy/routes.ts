@@ -6,6 +6,7 @@ import type { IpAddress } from '../../model/address.ts';
 import type { Desired, DesiredVip } from './desired-state.ts';
 import type { Effective, EffectiveService, EffectiveVip } from './effective-state.ts';
 import { addressKey } from './journal.ts';
+import { sameItems } from './shared-structure.ts';
 
 /** What is really in force: routes are announced only for what is. */
 export interface Applied {
@@ -27,34 +28,68 @@ export interface VipAdvertisement {
   readonly addresses: readonly AddressAdvertisement[];
 }
 
+export interface Advertisements {
+  readonly routes: readonly Route[];
+  /** By VIP name. */
+  readonly vips: ReadonlyMap<string, VipAdvertisement>;
+  /** For the next call, with everything that each VIP's answer came from. */
+  readonly standing: ReadonlyMap<string, StandingVip>;
+}
+
+interface StandingVip {
+  readonly inputs: readonly unknown[];
+  readonly advertisement: VipAdvertisement;
+  readonly routes: readonly Route[];
+}
+
 /**
  * The host routes to announce, and for every VIP address why, or why not.
  * @param applied null = as if everything that is wanted were in force: what is not announced then has to go in any
  *   case, before the kernel changes; what is announced on top of it follows afterwards
+ * @param last an earlier answer: what of it stands is not thought through again. It never changes the outcome
  */
 export function routesFor(
   desired: Desired,
   effective: Effective,
   applied: Applied | null,
-): { readonly routes: readonly Route[]; readonly vips: ReadonlyMap<string, VipAdvertisement> } {
+  last: Advertisements | null = null,
+): Advertisements {
   const facts = new Facts(effective, applied);
   const routes = new Map<IpAddress, Route>();
   const vips = new Map<string, VipAdvertisement>();
+  const standing = new Map<string, StandingVip>();
   // A VIP that is held comes last, so that its address belongs to the one that took it over.
   for (const vip of Object.values(desired.vips)) {
     const state = effective.vips.get(vip.name);
     if (state === undefined) continue;
-    const forbidden = forbiddenReason(vip, state, desired);
-    const addresses = vip.addresses.map((address): AddressAdvertisement => {
-      const decision = forbidden === null ? decide(vip, state, address, effective, facts) : no(forbidden);
-      return { address, ...decision };
-    });
-    for (const { address, advertised } of addresses) {
-      if (advertised && !routes.has(address)) routes.set(address, routeOf(address, vip));
-    }
-    vips.set(vip.name, summary(vip.name, addresses));
+    const inputs = [vip, desired.agent.bgp, state, ...facts.about(state)];
+    const known = last?.standing.get(vip.name);
+    const stands = known !== undefined && sameItems(known.inputs, inputs);
+    const one = stands ? known : { inputs, ...advertise(vip, state, desired, effective, facts) };
+    for (const route of one.routes) if (!routes.has(route.address)) routes.set(route.address, route);
+    vips.set(vip.name, one.advertisement);
+    standing.set(vip.name, one);
   }
-  return { routes: [...routes.values()], vips };
+  return { routes: [...routes.values()], vips, standing };
+}
+
+function advertise(
+  vip: DesiredVip,
+  state: EffectiveVip,
+  desired: Desired,
+  effective: Effective,
+  facts: Facts,
+): Pick<StandingVip, 'advertisement' | 'routes'> {
+  const forbidden = forbiddenReason(vip, state, desired);
+  const addresses = vip.addresses.map((address): AddressAdvertisement => {
+    const decision = forbidden === null ? decide(vip, state, address, effective, facts) : no(forbidden);
+    return { address, ...decision };
+  });
+  const announced = addresses.filter(({ advertised }) => advertised);
+  return {
+    advertisement: summary(vip.name, addresses),
+    routes: announced.map(({ address }) => routeOf(address, vip)),
+  };
 }
 
 interface Decision {
@@ -127,17 +162,32 @@ function summary(name: string, addresses: readonly AddressAdvertisement[]): VipA
 /** Answers from the kernel where it is known, else from what is wanted. */
 class Facts {
   readonly #effective: Effective;
-  readonly #services: DataplaneState | null;
-  readonly #addresses: ReadonlySet<string> | null;
+  readonly #applied: Applied | null;
+  /** As address keys, made when the first is asked for. */
+  #addresses: ReadonlySet<string> | null = null;
 
   constructor(effective: Effective, applied: Applied | null) {
     this.#effective = effective;
-    this.#services = applied?.services ?? null;
-    this.#addresses = applied === null ? null : new Set(applied.addresses.map(addressKey));
+    this.#applied = applied;
+  }
+
+  /** Everything that the other answers about a VIP depend on. */
+  about({ services }: EffectiveVip): unknown[] {
+    const facts: unknown[] = [this.#applied?.addresses];
+    for (const name of services) {
+      const service = this.#effective.services.get(name);
+      facts.push(service);
+      for (const key of service?.kernelKeys ?? []) {
+        facts.push(this.#effective.kernel.get(key), this.#applied?.services.get(key)?.destinations);
+      }
+    }
+    return facts;
   }
 
   hasAddress(interfaceName: string, address: IpAddress): boolean {
-    return this.#addresses === null || this.#addresses.has(addressKey({ interface: interfaceName, address }));
+    if (this.#applied === null) return true;
+    this.#addresses ??= new Set(this.#applied.addresses.map(addressKey));
+    return this.#addresses.has(addressKey({ interface: interfaceName, address }));
   }
 
   /** The service's kernel services that packets to the address reach; those of a firewall mark by family. */
@@ -150,7 +200,8 @@ class Facts {
   }
 
   takesTraffic(key: ServiceKey): boolean {
-    const destinations = this.#services === null ? this.#effective.kernel.get(key) : this.#services.get(key);
+    const { services } = this.#applied ?? { services: this.#effective.kernel };
+    const destinations = services.get(key);
     for (const { destination } of destinations?.destinations.values() ?? []) if (destination.weight > 0) return true;
     return false;
   }

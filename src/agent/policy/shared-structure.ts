@@ -24,6 +24,11 @@ function shared(before: unknown, after: unknown): unknown {
   return Array.isArray(after) ? parts.map(([, part]) => part) : Object.fromEntries(parts);
 }
 
+/** Whether both hold the very same objects, in the same order. */
+export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }

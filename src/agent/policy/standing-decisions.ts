@@ -1,8 +1,10 @@
 import type { Drain, Named } from './desired-state.ts';
 import { isActive } from './drains.ts';
-import type { ServiceDecision } from './effective-service.ts';
+import type { LastDecision, ServiceDecision } from './effective-service.ts';
+import type { EffectiveVip } from './effective-state.ts';
 import type { ServiceMemory } from './health-memory.ts';
 import type { PreparedService } from './prepared.ts';
+import { sameItems } from './shared-structure.ts';
 
 /** What a pass decided, and what happened since. */
 export interface LastDecisions {
@@ -29,8 +31,12 @@ export class StandingDecisions {
   /** Names of the drains that hold. */
   readonly #active: string;
   readonly #services = new Map<string, StandingDecision>();
+  readonly #vips = new Map<string, EffectiveVip>();
+  readonly #formerVips: ReadonlyMap<string, EffectiveVip>;
   /** What stood in the pass before; empty where the drains are others, which may concern any. */
   readonly #before: ReadonlyMap<string, StandingDecision>;
+  /** All of it. */
+  readonly #former: ReadonlyMap<string, StandingDecision>;
   readonly #changed: ReadonlySet<string>;
 
   /** @param last null = nothing is known of a pass before, or not what happened since */
@@ -38,9 +44,11 @@ export class StandingDecisions {
     this.#drains = drains;
     const active = Object.values(drains).filter((drain) => isActive(drain, now));
     this.#active = active.map(({ name }) => name).join('|');
-    const before = last?.decisions;
-    const stands = before !== undefined && before.#drains === drains && before.#active === this.#active;
-    this.#before = stands ? before.#services : new Map();
+    const before = last === null ? null : last.decisions;
+    const stands = before !== null && before.#drains === drains && before.#active === this.#active;
+    this.#formerVips = before === null ? new Map() : before.#vips;
+    this.#former = before === null ? new Map() : before.#services;
+    this.#before = stands ? this.#former : new Map();
     this.#changed = last?.changed ?? new Set();
   }
 
@@ -53,17 +61,40 @@ export class StandingDecisions {
     return known.decision;
   }
 
+  /** That of the pass before, whether it stands or not. */
+  last(name: string): LastDecision | null {
+    const known = this.#former.get(name);
+    return known === undefined ? null : { decision: known.decision, changed: this.#changed };
+  }
+
   keep(prepared: PreparedService, before: ServiceMemory | null, decision: ServiceDecision): void {
     if (!decision.lasting) return;
-    const known = this.#before.get(prepared.service.name);
+    const known = this.#former.get(prepared.service.name);
     const keys = known?.prepared === prepared ? known.keys : keysOf(prepared);
     this.#services.set(prepared.service.name, { prepared, before, keys, decision });
+  }
+
+  /** What comes out as it was is the very same object. */
+  vip(now: EffectiveVip): EffectiveVip {
+    const before = this.#formerVips.get(now.name);
+    const vip = before !== undefined && sameVip(before, now) ? before : now;
+    this.#vips.set(vip.name, vip);
+    return vip;
   }
 
   #isNews({ keys }: StandingDecision): boolean {
     for (const key of this.#changed) if (keys.has(key)) return true;
     return false;
   }
+}
+
+function sameVip(a: EffectiveVip, b: EffectiveVip): boolean {
+  return (
+    a.addresses === b.addresses &&
+    a.interface === b.interface &&
+    a.withdrawn === b.withdrawn &&
+    sameItems(a.services, b.services)
+  );
 }
 
 function keysOf({ reals }: PreparedService): ReadonlySet<string> {
