@@ -260,10 +260,10 @@ class Planner {
 
   #leave(before: Leaving | null, isQuiet: boolean, standsIn: boolean, timeoutMs: number): Leaving {
     const { now } = this.#input;
-    // Never later than from now on, so that a clock that was set back keeps nothing for ever.
-    const until = Math.min(before?.until ?? Infinity, now + timeoutMs);
+    // Not in the future, so that a clock that was set back keeps nothing for ever.
+    const since = Math.min(before?.since ?? now, now);
     const quietAt = isQuiet ? Math.min(before?.quietAt ?? now, now) : standsIn ? null : now;
-    return { since: before?.since ?? now, until, quietAt };
+    return { since, until: since + timeoutMs, quietAt };
   }
 
   /** Counts that were read before the weight was 0 prove nothing: a connection may have come since. */

@@ -176,6 +176,23 @@ describe('a real that leaves', () => {
     const first = planned(after, kernelState(there), { journal: owning(WEB) });
     const result = planned(after, busy({ [WEB]: { [A]: 10, [B]: 0 } }, B), { journal: first.journal, now: 0 });
     expect(result.leaving[0]?.until).toBe(DRAIN_MS);
+    const later = { journal: result.journal, now: 1_000 };
+    expect(planned(after, busy({ [WEB]: { [A]: 10, [B]: 0 } }, B), later).leaving[0]?.until).toBe(DRAIN_MS);
+  });
+
+  it('has the deadline that is asked for now: later or earlier than when it began', () => {
+    const first = planned(after, kernelState(there), { journal: owning(WEB) });
+    const quiet = busy({ [WEB]: { [A]: 10, [B]: 0 } }, B);
+    const at = (effective: Effective, now: number, drainTimeoutMs = DRAIN_MS) =>
+      planned(effective, quiet, { journal: first.journal, now, drainTimeoutMs });
+    const longer = at(after, NOW + 5_000, 2 * DRAIN_MS);
+    expect(longer.leaving).toMatchObject([{ since: NOW, until: NOW + 2 * DRAIN_MS }]);
+    expect(longer.journal.services[WEB]?.destinations[B]?.until).toBe(NOW + 2 * DRAIN_MS);
+    expect(ops(at(after, NOW + DRAIN_MS, 2 * DRAIN_MS))).toEqual([]);
+    const drain = { overMs: 0, timeoutMs: 3 * DRAIN_MS };
+    const ofService = effectiveOf(configuration([service('web', [a], { drain })]));
+    expect(at(ofService, NOW + 5_000).leaving).toMatchObject([{ until: NOW + 3 * DRAIN_MS }]);
+    expect(ops(at(after, NOW + 5_000, 5_000))).toEqual([`delete ${WEB} ${B}`]);
   });
 
   it('because it is down and the policy takes it out goes at once', () => {
