@@ -1,12 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SCHEDULERS } from '../test/lab/kernel-modules.ts';
-import { hostHasIpvs } from '../test/lab/kernel.ts';
-import { labCache, requireParts } from '../test/lab/parts.ts';
+import { hostHasIpvs, runInKernel } from '../test/lab/kernel.ts';
+import { labCache } from '../test/lab/parts.ts';
 import type { Measured } from './kit/ipvs/inside.ts';
 import { largePlan } from './kit/ipvs/large-plan.ts';
-import { runInGuest } from './kit/guest.ts';
 import { median } from './kit/numbers.ts';
 import { below, type Bench, exactly, ratioAtMost, type Reporter } from './kit/report.ts';
 
@@ -137,28 +136,25 @@ export const bench: Bench = {
 };
 
 async function measure(report: Reporter): Promise<Measured> {
-  if (process.getuid?.() !== 0) throw new Error('network namespaces and IPVS need root: try sudo');
+  const native = hostHasIpvs();
+  report.note(
+    native
+      ? "on this machine's own kernel"
+      : 'no IPVS in this kernel: in a machine in software, whose clock counts instructions (some minutes)',
+  );
   const folder = compiled();
+  const result = join(folder, 'measured.json');
   try {
-    const command = [process.execPath, join(folder, 'bench/kit/ipvs/inside.js')];
-    if (hostHasIpvs()) {
-      report.note("on this machine's own kernel");
-      const parts = await requireParts(PARTS);
-      const [file = '', ...args] = command;
-      const run = spawnSync(file, args, { env: parts.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-      if (run.status !== 0) throw new Error(`the measurement ended with status ${run.status ?? 'none'}`);
-      return JSON.parse(run.stdout) as Measured;
-    }
-    report.note('no IPVS in this kernel: in a machine in software, whose clock counts instructions (some minutes)');
-    const end = await runInGuest({
-      command,
+    const status = await runInKernel({
+      command: [process.execPath, join(folder, 'bench/kit/ipvs/inside.js'), result],
       parts: PARTS,
-      modules: ['ip_vs', ...SCHEDULERS.map((name) => `ip_vs_${name}`)],
       memoryMb: 2_048,
       timeoutSeconds: 1_200,
+      kernel: native ? 'native' : 'qemu',
+      measured: { modules: ['ip_vs', ...SCHEDULERS.map((name) => `ip_vs_${name}`)] },
     });
-    if (end.status !== 0) throw new Error(`the measurement ended with status ${end.status}: ${end.stdout}`);
-    return JSON.parse(end.stdout) as Measured;
+    if (status !== 0) throw new Error(`the measurement ended with status ${status}`);
+    return JSON.parse(readFileSync(result, 'utf8')) as Measured;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -167,7 +163,7 @@ async function measure(report: Reporter): Promise<Measured> {
 /** The program as JavaScript: in the guest, a loader that compiles would take longer than the measurement. */
 function compiled(): string {
   mkdirSync(join(labCache(), 'runs'), { recursive: true });
-  const folder = mkdtempSync(join(labCache(), 'runs', 'bench-'));
+  const folder = mkdtempSync(join(labCache(), 'runs', `bench-${process.pid}-`));
   const config = {
     extends: join(REPOSITORY, 'tsconfig.json'),
     compilerOptions: {

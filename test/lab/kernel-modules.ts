@@ -11,7 +11,7 @@ export const MODULES: readonly string[] = [
   'ip_vs',
   'ip_vs_pe_sip',
   ...SCHEDULERS.map((name) => `ip_vs_${name}`),
-  ...['veth', 'dummy', 'tun', 'bridge', 'vrf', 'ipip', 'ip_gre', 'ip6_tunnel', 'ip6_gre', 'sit', 'fou', 'fou6'],
+  ...['veth', 'dummy', 'tun', 'bridge', 'vrf', 'ipip', 'ip_gre', 'ip6_tunnel', 'ip6_gre', 'sit', 'fou', 'fou6', 'sctp'],
   // Debian's User-Mode Linux has nf_tables without its IPv4 and IPv6 families, so packets are marked by iptables-legacy.
   ...[
     'nf_conntrack',
@@ -25,4 +25,20 @@ export const MODULES: readonly string[] = [
   ...['ip6table_nat', 'ip6table_mangle', 'xt_mark', 'xt_tcpudp', 'xt_multiport', 'xt_conntrack', 'xt_nat'],
   ...['xt_MASQUERADE', 'xt_comment', 'xt_statistic', 'xt_ipvs', 'xt_TCPMSS', 'xt_limit', 'ipt_REJECT', 'ip6t_REJECT'],
   ...['udp_diag', 'unix_diag', 'netlink_diag', 'sch_netem', 'sch_tbf', 'sch_ingress', 'cls_u32', 'cls_matchall'],
+];
+
+/** What `nft` and the dataplane of that name use, where nf_tables has families to use it in. */
+export const NF_TABLES_MODULES: readonly string[] = [
+  ...[
+    'nf_tables',
+    'nft_chain_nat',
+    'nft_nat',
+    'nft_ct',
+    'nft_numgen',
+    'nft_hash',
+    'nft_masq',
+    'nft_redir',
+    'nft_fib_inet',
+  ],
+  ...['nft_reject_inet', 'nft_limit', 'nft_log', 'nft_compat', 'nft_objref', 'nft_counter'],
 ];

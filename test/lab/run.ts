@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { type KernelKind, type KernelRun, LAB_FAILED, insideLab, runInKernel } from './kernel.ts';
+import {
+  KERNEL_KINDS,
+  type KernelKind,
+  type KernelRun,
+  LAB_FAILED,
+  insideLab,
+  kernelKind,
+  runInKernel,
+} from './kernel.ts';
 import { type PartName, isPartName } from './part-table.ts';
 
 const DEFAULT_PARTS: readonly PartName[] = [
@@ -14,7 +22,8 @@ kernel if that has ip_vs, else in a User-Mode Linux guest on this machine's file
   --parts A,B     parts that COMMAND needs (default ${DEFAULT_PARTS.join(',')})
   --mem MB        memory of the guest (default 2000)
   --timeout S     kill the run after S seconds (default 600)
-  --kernel KIND   native or uml (default native where it has ip_vs)
+  --kernel KIND   native, uml, or qemu: a machine in software that also has nf_tables, and is slow
+                  (default native where it has ip_vs)
 `;
 
 class UsageError extends Error {}
@@ -44,6 +53,7 @@ function parse(args: readonly string[]): KernelRun {
         break;
       case '--kernel':
         kernel = kernelKind(value());
+        if (kernel === undefined) throw new UsageError(`--kernel takes one of ${KERNEL_KINDS.join(', ')}`);
         break;
       default:
         throw new UsageError(`unknown option ${args[at] ?? ''}`);
@@ -59,11 +69,6 @@ function positive(option: string, text: string): number {
   const number = Number.parseInt(text, 10);
   if (!(number > 0)) throw new UsageError(`${option} takes a number above 0`);
   return number;
-}
-
-function kernelKind(text: string): KernelKind {
-  if (text === 'native' || text === 'uml') return text;
-  throw new UsageError('--kernel takes native or uml');
 }
 
 /** A lab in a lab is the same lab. */

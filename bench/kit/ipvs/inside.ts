@@ -13,8 +13,8 @@ import { check, freshNamespace, openDataplane } from './surroundings.ts';
 import { fullPlan, REALS, restoreText } from './workload.ts';
 
 /*
- * Runs where there is IPVS and a true clock, and prints one line of JSON. Every measurement has a network namespace of
- * its own: reals that were deleted stay in a list for a while, and later additions walk it.
+ * Runs where there is IPVS and a true clock, and writes JSON into the file that it is told. Every measurement has a
+ * network namespace of its own: reals that were deleted stay in a list for a while, and later additions walk it.
  */
 
 export interface Measured {
@@ -107,4 +107,5 @@ const measured: Measured = {
   agent: await throughTheAgent(),
 };
 check(measured.applyMessages >= REALS, 'one message an operation');
-process.stdout.write(`${JSON.stringify(measured)}\n`);
+const [, , result = '/dev/stdout'] = process.argv;
+writeFileSync(result, `${JSON.stringify(measured)}\n`);
