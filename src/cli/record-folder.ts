@@ -94,7 +94,11 @@ function nothingThere(error: unknown): string[] {
   throw error;
 }
 
-/** Two renames, since there is no exchange in one: whoever reads finds the old tree, for a moment none, then the new. */
+/**
+ * Two renames: whoever reads finds the old tree, for a moment none, then the new, never a mixture. An agent takes none
+ * for a store that is not there yet, and waits. One exchange (renameat2(2), RENAME_EXCHANGE) is nothing that Node.js
+ * offers, and not every file system; the command line would need native code for it.
+ */
 async function exchange(fresh: string, place: string, aside: string): Promise<void> {
   const had = await moveAside(place, aside);
   try {
