@@ -87,6 +87,8 @@ export class ConfigIntake {
   #window: GuardWindow | null = null;
   #view: IntakeView;
   #gathering: Gathering | null = null;
+  /** As it was logged last; null = nothing is wrong. */
+  #toldFailure: string | null = null;
   /** The wall clock at the zero of the monotonic one, as it was when we were made. */
   readonly #startedAt: number;
   #connected = false;
@@ -192,17 +194,27 @@ export class ConfigIntake {
     if (this.#abort.signal.aborted) return;
     if (!snapshot.ok) {
       const failure = describeError(snapshot.error);
-      if (failure !== this.#view.failure) this.#deps.log.warn({ error: failure }, 'the store cannot be read');
+      if (failure !== this.#toldFailure && !this.#isFirstConnecting()) {
+        this.#toldFailure = failure;
+        this.#deps.log.warn({ error: failure }, 'the store cannot be read');
+      }
       this.#update({ failure });
       this.#lookAgainIn(this.#backoff.next());
       this.#notify();
       return;
     }
     this.#backoff.reset();
+    this.#toldFailure = null;
     // What is in force, or waits in the last-known-good file, came from the whole store and may be newer.
     if (snapshot.value.mayBeOld === true && this.#accepted !== null) return;
     this.#judge(snapshot.value);
     this.#notify();
+  }
+
+  /** Nothing has gone wrong: nobody has answered yet, and nobody has refused. */
+  #isFirstConnecting(): boolean {
+    const state = this.#deps.source.state();
+    return state.kind === 'connecting' && state.lastError === null;
   }
 
   #judge(snapshot: StoreSnapshot): void {

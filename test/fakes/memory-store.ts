@@ -17,6 +17,8 @@ export class MemoryStore {
   readonly ephemeral = new Map<string, EphemeralOwner>();
   rootExists = true;
   reachable = true;
+  /** Of a store that is not reachable; null = it has not refused yet. */
+  whyUnreachable: string | null = 'unreachable';
   /** As a member that has lost its ensemble: what it holds can be read, and nothing else is possible. */
   isOld = false;
   #revision = 0n;
@@ -103,7 +105,7 @@ export class MemorySource implements Source {
 
   state(): SessionState {
     if (this.#closed) return { kind: 'closed' };
-    if (!this.#store.reachable) return { kind: 'connecting', since: 0, lastError: 'unreachable' };
+    if (!this.#store.reachable) return { kind: 'connecting', since: 0, lastError: this.#store.whyUnreachable };
     if (this.#store.isOld) return { kind: 'connecting', since: 0, lastError: 'the server is read-only' };
     return { kind: 'connected', since: 0, session: this.#session, server: 'memory' };
   }

@@ -42,6 +42,7 @@ export class EtcdSource implements Source {
   readonly #queue: PublishQueue;
   #lastRevision = 0n;
   #rewriting: Cancel | null = null;
+  #isClosing = false;
 
   constructor(settings: EtcdSettings, deps: EtcdSourceDeps) {
     const log = deps.log.child({ source: 'etcd' });
@@ -124,11 +125,14 @@ export class EtcdSource implements Source {
   }
 
   close(options: { readonly keepEphemeral: boolean }): Promise<void> {
+    this.#isClosing = true;
     this.#rewriting?.();
     return this.#session.close({ keepLease: options.keepEphemeral });
   }
 
+  /** Our records go with our lease, which is no reason to write them. */
   #rewriteSoon(): void {
+    if (this.#isClosing) return;
     this.#rewriting ??= this.#clock.after(REWRITE_AFTER_MS, () => {
       this.#rewriting = null;
       this.#queue.resume();

@@ -46,6 +46,7 @@ class ZookeeperSource implements Source {
   #read: Promise<Result<StoreSnapshot, CodedError>> | undefined;
   #readWholeAt = 0;
   #rewriting: Cancel | null = null;
+  #isClosing = false;
 
   constructor(settings: ZookeeperSettings, deps: ZookeeperDeps) {
     this.#settings = settings;
@@ -129,6 +130,7 @@ class ZookeeperSource implements Source {
   }
 
   close(options: { readonly keepEphemeral: boolean }): Promise<void> {
+    this.#isClosing = true;
     this.#rewriting?.();
     return this.#session.close({ keepSession: options.keepEphemeral });
   }
@@ -154,7 +156,9 @@ class ZookeeperSource implements Source {
     if (this.#publisher.note(event)) this.#rewriteSoon();
   }
 
+  /** Our records go with our session, which is no reason to write them. */
   #rewriteSoon(): void {
+    if (this.#isClosing) return;
     this.#rewriting ??= this.#clock.after(REWRITE_AFTER_MS, () => {
       this.#rewriting = null;
       this.#publisher.retry();

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Cancel } from '../../../src/core/ports.ts';
+import { silentLog } from '../../../src/core/ports.ts';
+import { systemClock } from '../../../src/core/system-clock.ts';
+import { createZookeeperSource } from '../../../src/sources/zookeeper/zookeeper-source.ts';
 import { ChaosProxy } from '../../lab/chaos-proxy.ts';
 import { eventually } from '../../lab/eventually.ts';
-import { Cleanups, ROOT, orThrow } from '../../lab/zookeeper-kit.ts';
+import { Cleanups, ROOT, SESSION_MS, orThrow } from '../../lab/zookeeper-kit.ts';
 import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
 import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
 
@@ -42,6 +46,33 @@ test('deleted while we were cut off: written again with the return, though nothi
   expect(await outsider.owner(`${ROOT}/${PATH}`)).toBe(session);
   await watched.source.close({ keepEphemeral: false });
   await proxy.close();
+});
+
+test('deleted with our own session, at the stop: nothing is left to be done about it', async () => {
+  const pending = new Set<object>();
+  const clock = {
+    ...systemClock,
+    after: (ms: number, run: () => void): Cancel => {
+      const timer = {};
+      pending.add(timer);
+      const cancel = systemClock.after(ms, () => {
+        pending.delete(timer);
+        run();
+      });
+      return () => {
+        pending.delete(timer);
+        cancel();
+      };
+    },
+  };
+  const options = { servers: ensemble.servers, root: ROOT, sessionTimeoutMs: SESSION_MS };
+  const source = orThrow(createZookeeperSource(options, { clock, random: Math.random, log: silentLog }));
+  source.start();
+  await eventually('a session', () => source.state().kind === 'connected');
+  orThrow(await source.publish(new Map([[PATH, Buffer.from('1')]])));
+  await source.close({ keepEphemeral: false });
+  expect(await outsider.get(`${ROOT}/${PATH}`)).toBeNull();
+  expect(pending.size).toBe(0);
 });
 
 test('replaced by a stranger’s: not overwritten, not deleted, and reported', async () => {

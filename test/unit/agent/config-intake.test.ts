@@ -98,6 +98,19 @@ describe('a store that is away', () => {
     expect(bench.intake.view().failure).toBeNull();
   });
 
+  it('does not complain of a store to which it is only being connected', async () => {
+    const bench = new IntakeBench().fill();
+    bench.store.setReachable(false);
+    bench.store.whyUnreachable = null;
+    await bench.start();
+    await bench.pass(1_000);
+    expect(bench.log.about('cannot be read')).toEqual([]);
+    expect(bench.intake.view().failure).toMatch(/STORE_UNREACHABLE/);
+    bench.store.whyUnreachable = 'connection refused';
+    await bench.pass(60_000);
+    expect(bench.log.about('cannot be read')).toHaveLength(1);
+  });
+
   it('logs a problem when it is first met, and not at every look', async () => {
     const bench = await new IntakeBench().fill().start();
     bench.store.put('config/services/web/reals/bad', { address: '10.0.0.300' });
