@@ -10,6 +10,8 @@ interface Counted {
   /** Name of the record that it counted for, "web" or "web/a". */
   readonly record: string;
   readonly counters: Totals;
+  /** What told them: as long as a reading gives the same, nothing was counted. */
+  readonly teller: object;
 }
 
 /**
@@ -27,10 +29,10 @@ export class TrafficLedger {
     for (const [key, { service }] of effective.kernel) {
       const held = actual.get(key);
       if (held === undefined) continue;
-      this.#count(key, service, held.stats);
-      for (const [destination, { activity }] of held.destinations) {
+      this.#count(key, service, held);
+      for (const [destination, actual] of held.destinations) {
         const real = names.real(key, destination);
-        if (real !== null) this.#count(`${key} ${destination}`, recordOf(service, real), activity.stats);
+        if (real !== null) this.#count(`${key} ${destination}`, recordOf(service, real), actual.activity);
       }
     }
     this.#forget(effective);
@@ -44,11 +46,12 @@ export class TrafficLedger {
     return this.#totals.get(recordOf(service, real)) ?? NO_TOTALS;
   }
 
-  #count(entry: ServiceKey | string, record: string, stats: TrafficStats): void {
-    const counters = totalsOf(stats);
+  #count(entry: ServiceKey | string, record: string, teller: { readonly stats: TrafficStats }): void {
     const before = this.#entries.get(entry);
+    if (before?.teller === teller && before.record === record) return;
+    const counters = totalsOf(teller.stats);
     const added = before?.record === record ? since(before.counters, counters) : counters;
-    this.#entries.set(entry, { record, counters });
+    this.#entries.set(entry, { record, counters, teller });
     this.#totals.set(record, addTotals(this.#totals.get(record) ?? NO_TOTALS, added));
   }
 

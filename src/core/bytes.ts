@@ -10,6 +10,9 @@ export class DecodeError extends Error {
   }
 }
 
+/** Of two runs of bytes: the same, the same but for bytes that may differ, or neither. */
+export type Likeness = 'same' | 'alike' | 'different';
+
 /**
  * Reads a buffer inside a fence: nothing behind `end` can be reached, and a nested reader's fence can only be
  * narrower. Every method names its byte order.
@@ -99,18 +102,39 @@ export class ByteReader {
     return new ByteReader(this.#bytes, at, at + length, this.#view);
   }
 
-  /** Whether the same bytes remain in both. Nothing is consumed. */
-  sameAs(other: ByteReader): boolean {
-    if (other.remaining !== this.remaining) return false;
-    // Looked up once: of a large table nearly every entry goes through here, whole.
+  /** As many bytes further on. Nothing is consumed. */
+  u32leAt(ahead: number): number {
+    return this.#view.getUint32(this.#reachable(ahead, 4), true);
+  }
+
+  u64leAt(ahead: number): bigint {
+    return this.#view.getBigUint64(this.#reachable(ahead, 8), true);
+  }
+
+  /** Another reader over what remains; this one stays where it is. */
+  ahead(): ByteReader {
+    return new ByteReader(this.#bytes, this.#at, this.#end, this.#view);
+  }
+
+  /**
+   * Compares what remains here with as many bytes of another, `ahead` of where it is, four at a time.
+   * @param exempt of each four bytes, whether they may differ (1): if no other do, the answer is 'alike'
+   */
+  compared(other: ByteReader, ahead: number, exempt: Uint8Array): Likeness {
+    const length = this.remaining;
+    const start = other.#at + ahead;
+    if (length !== exempt.length * 4 || start + length > other.#end) return 'different';
+    // Looked up once: nearly every entry of a large table goes through here.
     const mine = this.#view;
     const theirs = other.#view;
-    const end = this.#end;
-    const ahead = other.#at - this.#at;
-    let at = this.#at;
-    for (; at + 4 <= end; at += 4) if (mine.getUint32(at) !== theirs.getUint32(at + ahead)) return false;
-    for (; at < end; at++) if (mine.getUint8(at) !== theirs.getUint8(at + ahead)) return false;
-    return true;
+    const from = this.#at;
+    let likeness: Likeness = 'same';
+    for (let at = 0; at < length; at += 4) {
+      if (mine.getUint32(from + at, true) === theirs.getUint32(start + at, true)) continue;
+      if (exempt[at >> 2] !== 1) return 'different';
+      likeness = 'alike';
+    }
+    return likeness;
   }
 
   skip(length: number): void {
@@ -120,6 +144,12 @@ export class ByteReader {
   /** @throws DecodeError when bytes are left over: a length that lies is never ignored. */
   expectEnd(what: string): void {
     if (this.remaining !== 0) throw new DecodeError(`${this.remaining} bytes left over in ${what}`, this.#at);
+  }
+
+  #reachable(ahead: number, length: number): number {
+    const at = this.#at + ahead;
+    if (ahead < 0 || at + length > this.#end) throw new DecodeError(`${length} bytes wanted behind the fence`, at);
+    return at;
   }
 
   #take(length: number): number {

@@ -51,6 +51,12 @@ export const SERVICE = {
   /** IPv4: the mask as it would stand in a packet. IPv6: a prefix length, as a number in host order. */
   netmask: { id: 9, type: 'bytes' },
   persistenceEngine: { id: 11, type: 'string' },
+} as const satisfies AttributeTable;
+
+/** Those IPVS_SVC_ATTR_* that change by themselves. */
+export const SERVICE_COUNTERS = {
+  /** In 32 bits, and not looked into. */
+  stats32: { id: 10, type: 'bytes' },
   stats64: { id: 12, type: 'nested', table: STATS64 },
 } as const satisfies AttributeTable;
 
@@ -62,21 +68,31 @@ export const DESTINATION = {
   weight: { id: 4, type: 'i32' },
   upperThreshold: { id: 5, type: 'u32' },
   lowerThreshold: { id: 6, type: 'u32' },
-  activeConnections: { id: 7, type: 'u32' },
-  inactiveConnections: { id: 8, type: 'u32' },
-  persistentConnections: { id: 9, type: 'u32' },
   /** Always sent: without it the kernel takes the service's family. */
   family: { id: 11, type: 'u16' },
-  stats64: { id: 12, type: 'nested', table: STATS64 },
   tunnelType: { id: 13, type: 'u8' },
   tunnelPort: { id: 14, type: 'be16' },
   tunnelFlags: { id: 15, type: 'u16' },
+} as const satisfies AttributeTable;
+
+/** Those IPVS_DEST_ATTR_* that change by themselves. */
+export const DESTINATION_COUNTERS = {
+  activeConnections: { id: 7, type: 'u32' },
+  inactiveConnections: { id: 8, type: 'u32' },
+  persistentConnections: { id: 9, type: 'u32' },
+  ...SERVICE_COUNTERS,
 } as const satisfies AttributeTable;
 
 /** IPVS_CMD_ATTR_*: the outermost level. */
 export const COMMAND = {
   service: { id: 1, type: 'nested', table: SERVICE },
   destination: { id: 2, type: 'nested', table: DESTINATION },
+} as const satisfies AttributeTable;
+
+/** The same, for the counters in it. */
+export const COMMAND_COUNTERS = {
+  service: { id: 1, type: 'nested', table: SERVICE_COUNTERS },
+  destination: { id: 2, type: 'nested', table: DESTINATION_COUNTERS },
 } as const satisfies AttributeTable;
 
 /** IPVS_INFO_ATTR_* */
@@ -87,7 +103,6 @@ export const INFO = {
 
 export type ServiceAttributes = AttributeValues<typeof SERVICE>;
 export type DestinationAttributes = AttributeValues<typeof DESTINATION>;
-export type StatsAttributes = AttributeValues<typeof STATS64>;
 
 /** IP_VS_SVC_F_* */
 export const SVC_F_PERSISTENT = 0x01;

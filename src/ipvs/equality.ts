@@ -3,6 +3,7 @@ import { serviceKeyOf } from './dataplane.ts';
 
 /** Whether an edit from one to the other would change anything. */
 export function sameService(a: KernelService, b: KernelService): boolean {
+  if (a === b) return true;
   return (
     serviceKeyOf(a.match) === serviceKeyOf(b.match) &&
     a.scheduler === b.scheduler &&
@@ -16,6 +17,7 @@ export function sameService(a: KernelService, b: KernelService): boolean {
 
 /** As `sameService`, for a destination. */
 export function sameDestination(a: KernelDestination, b: KernelDestination): boolean {
+  if (a === b) return true;
   return (
     a.address === b.address &&
     a.port === b.port &&

@@ -3,14 +3,13 @@ import type { ByteReader } from '../core/bytes.ts';
 import { addressFromBytes } from '../model/address.ts';
 import type { Family, IpAddress } from '../model/address.ts';
 import * as wire from './attributes.ts';
-import type { DestinationAttributes, ServiceAttributes, StatsAttributes } from './attributes.ts';
+import type { DestinationAttributes, ServiceAttributes } from './attributes.ts';
 import type {
-  ActualDestination,
   DataplaneInfo,
   Forwarding,
+  KernelDestination,
   KernelService,
   ServiceMatch,
-  TrafficStats,
   TunnelChecksum,
 } from './dataplane.ts';
 import { readTable, required } from './netlink/attribute-table.ts';
@@ -18,20 +17,14 @@ import { GENL_HEADER_LENGTH } from './netlink/family.ts';
 
 /*
  * From the kernel's dumps to the port's words: one message is one service (IPVS_CMD_NEW_SERVICE) or one destination
- * (IPVS_CMD_NEW_DEST).
+ * (IPVS_CMD_NEW_DEST). What was counted is not looked into here: see EntryLayout.
  */
-
-/** A service as a dump tells it. */
-export interface DumpedService {
-  readonly service: KernelService;
-  readonly stats: TrafficStats;
-}
 
 /**
  * @returns null for a service that this port has no words for, such as one of another IP protocol: it is not ours
  * @throws DecodeError
  */
-export function readService(payload: ByteReader): DumpedService | null {
+export function readService(payload: ByteReader): KernelService | null {
   payload.skip(GENL_HEADER_LENGTH);
   const service = required(readTable(payload, wire.COMMAND).service, 'the service', payload);
   const family = familyFrom(required(service.family, 'the address family', payload), payload);
@@ -40,17 +33,14 @@ export function readService(payload: ByteReader): DumpedService | null {
   if (match === null) return null;
   const persistent = (flags & wire.SVC_F_PERSISTENT) !== 0;
   return {
-    service: {
-      match,
-      scheduler: service.scheduler ?? 'none',
-      schedulerFlags: (flags & wire.SVC_F_SCHED_MASK) >> wire.SVC_F_SCHED_SHIFT,
-      onePacket: (flags & wire.SVC_F_ONEPACKET) !== 0,
-      persistence: persistent
-        ? { timeoutSeconds: service.timeout ?? 0, prefixLength: prefixFrom(family, service.netmask, payload) }
-        : null,
-      persistenceEngine: service.persistenceEngine ?? null,
-    },
-    stats: statsFrom(service.stats64),
+    match,
+    scheduler: service.scheduler ?? 'none',
+    schedulerFlags: (flags & wire.SVC_F_SCHED_MASK) >> wire.SVC_F_SCHED_SHIFT,
+    onePacket: (flags & wire.SVC_F_ONEPACKET) !== 0,
+    persistence: persistent
+      ? { timeoutSeconds: service.timeout ?? 0, prefixLength: prefixFrom(family, service.netmask, payload) }
+      : null,
+    persistenceEngine: service.persistenceEngine ?? null,
   };
 }
 
@@ -58,7 +48,7 @@ export function readService(payload: ByteReader): DumpedService | null {
  * @returns null for a destination whose way of forwarding this port has no words for
  * @throws DecodeError
  */
-export function readDestination(payload: ByteReader, serviceFamily: Family): ActualDestination | null {
+export function readDestination(payload: ByteReader, serviceFamily: Family): KernelDestination | null {
   payload.skip(GENL_HEADER_LENGTH);
   const found = required(readTable(payload, wire.COMMAND).destination, 'the destination', payload);
   // Kernels before 3.18 know only reals of the service's own family and do not name it.
@@ -66,20 +56,12 @@ export function readDestination(payload: ByteReader, serviceFamily: Family): Act
   const forwarding = forwardingFrom(found, payload);
   if (forwarding === null) return null;
   return {
-    destination: {
-      address: addressFrom(found.address, family, payload),
-      port: required(found.port, 'the port', payload),
-      weight: required(found.weight, 'the weight', payload),
-      forwarding,
-      upperThreshold: found.upperThreshold ?? 0,
-      lowerThreshold: found.lowerThreshold ?? 0,
-    },
-    activity: {
-      activeConnections: found.activeConnections ?? 0,
-      inactiveConnections: found.inactiveConnections ?? 0,
-      persistentConnections: found.persistentConnections ?? 0,
-      stats: statsFrom(found.stats64),
-    },
+    address: addressFrom(found.address, family, payload),
+    port: required(found.port, 'the port', payload),
+    weight: required(found.weight, 'the weight', payload),
+    forwarding,
+    upperThreshold: found.upperThreshold ?? 0,
+    lowerThreshold: found.lowerThreshold ?? 0,
   };
 }
 
@@ -144,20 +126,4 @@ function prefixFrom(family: Family, netmask: Uint8Array | undefined, payload: By
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   // A mask with holes, which only others set, counts up to its first hole.
   return family === 'ipv6' ? view.getUint32(0, true) : Math.clz32(~view.getUint32(0, false));
-}
-
-/** Kernels before 4.1 have no 64-bit statistics; theirs read as zero. */
-function statsFrom(found: StatsAttributes = {}): TrafficStats {
-  return {
-    connections: found.connections ?? 0n,
-    inPackets: found.inPackets ?? 0n,
-    outPackets: found.outPackets ?? 0n,
-    inBytes: found.inBytes ?? 0n,
-    outBytes: found.outBytes ?? 0n,
-    connectionsPerSecond: Number(found.connectionsPerSecond ?? 0n),
-    inPacketsPerSecond: Number(found.inPacketsPerSecond ?? 0n),
-    outPacketsPerSecond: Number(found.outPacketsPerSecond ?? 0n),
-    inBytesPerSecond: Number(found.inBytesPerSecond ?? 0n),
-    outBytesPerSecond: Number(found.outBytesPerSecond ?? 0n),
-  };
 }

@@ -1,4 +1,4 @@
-import { ByteReader } from '../core/bytes.ts';
+import type { ByteReader } from '../core/bytes.ts';
 import type { CodedError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import { ok } from '../core/result.ts';
@@ -8,39 +8,83 @@ import type {
   ActualDestination,
   ActualService,
   DataplaneState,
+  DestinationActivity,
   DestinationKey,
+  KernelDestination,
+  KernelService,
   ServiceKey,
   ServiceMatch,
+  TrafficStats,
 } from './dataplane.ts';
 import { describeMatch } from './describe.ts';
+import { DumpLog, DumpLogger } from './dump-log.ts';
+import type { LoggedEntry } from './dump-log.ts';
+import { sameDestination, sameService } from './equality.ts';
 import { errnoOf } from './kernel-refusal.ts';
 import type { NetlinkClient } from './netlink/client.ts';
+import type { NetlinkRequest } from './netlink/message.ts';
 import { readDestination, readService } from './replies.ts';
-import type { DumpedService } from './replies.ts';
 import type { IpvsRequests } from './requests.ts';
 
-/** An entry of a dump with the bytes that it was read from. */
-interface Remembered<T> {
-  readonly bytes: ByteReader;
-  readonly value: T;
+/** What is configured of a destination. */
+interface Real {
+  readonly key: DestinationKey;
+  readonly destination: KernelDestination;
 }
 
 /** What the last reading said of one service. */
 interface KnownService {
-  readonly entry: Remembered<DumpedService | null>;
-  readonly reals: readonly Remembered<ActualDestination | null>[];
+  /** Null = it was asked for by itself. */
+  readonly entry: LoggedEntry<KernelService> | null;
+  readonly reals: DumpLog<Real>;
   readonly actual: ActualService;
 }
 
+/** A service that was dumped, without its destinations. */
+type Dumped = Pick<KnownService, 'entry'> & Omit<ActualService, 'destinations'>;
+
+/** A destination as it was dumped. What it counted is read out of the message when somebody asks. */
+class DumpedDestination implements ActualDestination, DestinationActivity {
+  readonly destination: KernelDestination;
+  readonly #log: DumpLog<Real>;
+  readonly #entry: LoggedEntry<Real>;
+
+  constructor({ destination }: Real, log: DumpLog<Real>, entry: LoggedEntry<Real>) {
+    this.destination = destination;
+    this.#log = log;
+    this.#entry = entry;
+  }
+
+  get activity(): DestinationActivity {
+    return this;
+  }
+
+  get activeConnections(): number {
+    return this.#log.connections('activeConnections', this.#entry);
+  }
+
+  get inactiveConnections(): number {
+    return this.#log.connections('inactiveConnections', this.#entry);
+  }
+
+  get persistentConnections(): number {
+    return this.#log.connections('persistentConnections', this.#entry);
+  }
+
+  get stats(): TrafficStats {
+    return this.#log.stats(this.#entry);
+  }
+}
+
 /**
- * Reads the kernel's table. Most of it is what it was at the last reading, in the same order: an entry whose bytes are
- * the same is not decoded again but is the same object as before, and so is a service of which nothing changed. Those
- * who compare two readings need not look into it.
+ * Reads the kernel's table. Most of it is what it was at the last reading: what is configured the same is the same
+ * object as before, and so is a service of which nothing changed, not even a counter. Those who compare two readings
+ * need not look into it.
  */
 export class TableReader {
   readonly #client: NetlinkClient;
   readonly #log: Log;
-  #services: readonly Remembered<DumpedService | null>[] = [];
+  #services: DumpLog<KernelService> = DumpLog.EMPTY;
   #known = new Map<ServiceKey, KnownService>();
 
   constructor(client: NetlinkClient, log: Log) {
@@ -49,21 +93,23 @@ export class TableReader {
   }
 
   async read(requests: IpvsRequests): Promise<Result<DataplaneState, CodedError>> {
-    const services = await this.#client.dump(requests.services(), ({ payload }, index) =>
-      entryOf(payload, this.#services[index], readService),
-    );
+    const services = await this.#dumped(requests.services(), this.#services, this.#decodeService);
     if (!services.ok) return services;
+    if (services.value !== this.#services) reportUnknown(services.value, 'services', this.#log);
     this.#services = services.value;
-    this.#reportUnknown(services.value, 'services of a kind that vipkeeper does not know');
     const known = new Map<ServiceKey, KnownService>();
     const state = new Map<ServiceKey, ActualService>();
-    for (const entry of services.value) {
-      if (entry.value === null) continue;
-      const key = serviceKeyOf(entry.value.service.match);
-      const service = await this.#readReals(entry, entry.value, this.#known.get(key), requests);
-      if (!service.ok) return service;
-      known.set(key, service.value);
-      state.set(key, service.value.actual);
+    for (const entry of services.value.entries) {
+      const service = entry.configured;
+      if (service === null) continue;
+      const key = serviceKeyOf(service.match);
+      const before = this.#known.get(key);
+      const dumped =
+        before?.entry === entry ? { entry, ...before.actual } : { entry, service, stats: services.value.stats(entry) };
+      const read = await this.#withReals(dumped, before, requests);
+      if (!read.ok) return read;
+      known.set(key, read.value);
+      state.set(key, read.value.actual);
     }
     this.#known = known;
     return ok(state);
@@ -77,61 +123,85 @@ export class TableReader {
     const state = new Map<ServiceKey, ActualService>();
     for (const match of matches) {
       const key = serviceKeyOf(match);
-      const before = this.#known.get(key);
-      const entry = await this.#client.get(requests.service(match), ({ payload }) =>
-        entryOf(payload, before?.entry, readService),
-      );
-      if (!entry.ok && errnoOf(entry.error) !== 'ESRCH') return entry;
-      if (!entry.ok || entry.value === null || entry.value.value === null) continue;
-      const service = await this.#readReals(entry.value, entry.value.value, before, requests);
-      if (!service.ok) return service;
-      this.#known.set(key, service.value);
-      state.set(key, service.value.actual);
+      const logger = new DumpLogger(DumpLog.EMPTY, this.#decodeService);
+      const found = await this.#client.get(requests.service(match), ({ payload }) => {
+        logger.take(payload, 0);
+      });
+      if (!found.ok) {
+        if (errnoOf(found.error) === 'ESRCH') continue;
+        return found;
+      }
+      const log = logger.finish(found.value === null ? 0 : 1);
+      const [entry] = log.entries;
+      if (entry === undefined || entry.configured === null) continue;
+      const dumped = { entry: null, service: entry.configured, stats: log.stats(entry) };
+      const read = await this.#withReals(dumped, this.#known.get(key), requests);
+      if (!read.ok) return read;
+      this.#known.set(key, read.value);
+      state.set(key, read.value.actual);
     }
     return ok(state);
   }
 
   /** One dump: the kernel takes the next on this socket only once this one is read to its end. */
-  async #readReals(
-    entry: KnownService['entry'],
-    dumped: DumpedService,
+  async #withReals(
+    dumped: Dumped,
     before: KnownService | undefined,
     requests: IpvsRequests,
   ): Promise<Result<KnownService, CodedError>> {
-    const { match } = dumped.service;
-    const decode = (payload: ByteReader): ActualDestination | null => readDestination(payload, match.family);
-    const found = await this.#client.dump(requests.destinationsOf(match), ({ payload }, index) =>
-      entryOf(payload, before?.reals[index], decode),
-    );
+    const { entry, service, stats } = dumped;
+    const { match } = service;
+    const last = before?.reals ?? DumpLog.EMPTY;
+    const found = await this.#dumped(requests.destinationsOf(match), last, (payload) => {
+      const destination = readDestination(payload, match.family);
+      if (destination === null) return null;
+      // One that came or went moves all that stand behind it; they are still the same.
+      const key = destinationKeyOf(destination);
+      const known = before?.actual.destinations.get(key)?.destination;
+      return { key, destination: known !== undefined && sameDestination(known, destination) ? known : destination };
+    });
     if (!found.ok) return found;
     const reals = found.value;
-    if (before !== undefined && isSameList(reals, before.reals)) {
-      if (before.entry === entry) return ok(before);
-      return ok({ ...before, entry, actual: { ...dumped, destinations: before.actual.destinations } });
+    if (before !== undefined && reals === last) {
+      if (before.entry === entry && entry !== null) return ok(before);
+      return ok({ entry, reals, actual: { service, stats, destinations: before.actual.destinations } });
     }
-    this.#reportUnknown(reals, `reals of ${describeMatch(match)} of a kind that is not known`);
-    const destinations = new Map<DestinationKey, ActualDestination>();
-    for (const { value } of reals) if (value !== null) destinations.set(destinationKeyOf(value.destination), value);
-    return ok({ entry, reals, actual: { ...dumped, destinations } });
+    reportUnknown(reals, `reals of ${describeMatch(match)}`, this.#log);
+    return ok({ entry, reals, actual: { service, stats, destinations: destinationsIn(reals) } });
   }
 
-  #reportUnknown(entries: readonly Remembered<unknown>[], what: string): void {
-    const skipped = entries.filter(({ value }) => value === null).length;
-    if (skipped > 0) this.#log.warn({ skipped }, `the kernel holds ${what}; they are left alone`);
+  /** @returns the log before if this dump says nothing else */
+  async #dumped<C>(
+    request: NetlinkRequest,
+    before: DumpLog<C>,
+    decode: (payload: ByteReader) => C | null,
+  ): Promise<Result<DumpLog<C>, CodedError>> {
+    const logger = new DumpLogger(before, decode);
+    const end = await this.#client.dump(request, ({ payload }, index) => {
+      logger.take(payload, index);
+    });
+    return end.ok ? ok(logger.finish(end.value.length)) : end;
   }
+
+  readonly #decodeService = (payload: ByteReader): KernelService | null => {
+    const service = readService(payload);
+    if (service === null) return null;
+    const known = this.#known.get(serviceKeyOf(service.match))?.actual.service;
+    return known !== undefined && sameService(known, service) ? known : service;
+  };
 }
 
-/** @throws DecodeError */
-function entryOf<T>(
-  payload: ByteReader,
-  before: Remembered<T> | undefined,
-  decode: (payload: ByteReader) => T,
-): Remembered<T> {
-  if (before?.bytes.sameAs(payload) === true) return before;
-  const bytes = payload.rest();
-  return { bytes: new ByteReader(bytes), value: decode(payload) };
+function destinationsIn(log: DumpLog<Real>): Map<DestinationKey, ActualDestination> {
+  const destinations = new Map<DestinationKey, ActualDestination>();
+  for (const entry of log.entries) {
+    const { configured } = entry;
+    if (configured === null) continue;
+    destinations.set(configured.key, new DumpedDestination(configured, log, entry));
+  }
+  return destinations;
 }
 
-function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((one, index) => one === b[index]);
+function reportUnknown(log: DumpLog<unknown>, what: string, to: Log): void {
+  const skipped = log.entries.filter(({ configured }) => configured === null).length;
+  if (skipped > 0) to.warn({ skipped }, `the kernel holds ${what} of a kind that is not known; they are left alone`);
 }

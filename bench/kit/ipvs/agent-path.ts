@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { newCounters } from '../../../src/agent/counters.ts';
 import type { Counters } from '../../../src/agent/counters.ts';
 import { HostAdvice } from '../../../src/agent/host-advice.ts';
@@ -21,8 +22,12 @@ import { noNeighbors } from '../../../src/ipvs/announce/neighbor-announcer.ts';
 import { noPacketMarks } from '../../../src/ipvs/packet-marks.ts';
 import { SysctlFiles } from '../../../src/ipvs/settings/sysctl-files.ts';
 import { RecordingSpeaker } from '../../../test/fakes/recording-speaker.ts';
+import { onceStill } from '../warm-up.ts';
+import type { Settled } from '../warm-up.ts';
 import { EditedStore, HeldVerdicts } from './agent-inputs.ts';
+import type { MovingCounters } from './moving-counters.ts';
 import { check } from './surroundings.ts';
+import { REALS } from './workload.ts';
 
 /** The agent's own way from accepted records and verdicts to the kernel, with everything that lies between. */
 export interface AgentRound {
@@ -42,7 +47,9 @@ export interface AgentRound {
   /** Of one edit. */
   readonly edit: { readonly messages: number; readonly dumps: number };
   /** Everything read again, and a pass that finds nothing to do. */
-  readonly verifyMs: readonly number[];
+  readonly verify: Settled;
+  /** The same with other counters in every entry. */
+  readonly busyVerify: Settled;
   /** Operations of all those passes. */
   readonly verifyWrites: number;
 }
@@ -56,10 +63,11 @@ export interface WatchedDataplane {
 /** Passes that bring the process to the speed that it has after its first minutes. */
 const WARM_UP = { verdicts: 300, edits: 20, verifications: 12 };
 const EDITS = 20;
-const VERIFICATIONS = 7;
+/** After a verification an agent puts the next one off for three times as long as that took. */
+const REST = 3.5;
 
 /** @param open the same table each time: what an agent left is there for the next */
-export async function agentRound(open: () => WatchedDataplane): Promise<AgentRound> {
+export async function agentRound(kernel: MovingCounters, open: () => WatchedDataplane): Promise<AgentRound> {
   const stateDir = mkdtempSync(join(tmpdir(), 'vipkeeper-bench-'));
   const store = new EditedStore();
   const addresses = new MemoryInterfaceAddresses();
@@ -92,14 +100,16 @@ export async function agentRound(open: () => WatchedDataplane): Promise<AgentRou
   const edits = agent.counters.operations - done;
   check(edits === 2 * EDITS, 'each edit is one operation');
 
-  const verifyMs: number[] = [];
-  for (let round = 0; round < VERIFICATIONS; round++) verifyMs.push(await agent.verify());
+  const verify = await onceStill(() => agent.verify());
+  kernel.moving = true;
+  const busyVerify = await onceStill(() => agent.verify());
+  check(kernel.altered >= REALS * (busyVerify.before + busyVerify.values.length), 'every counter was another');
   const verifyWrites = agent.counters.operations - done - edits;
   await agent.stop();
   rmSync(stateDir, { recursive: true });
   const messages = (after.messages - before.messages) / edits;
   const edit = { messages, dumps: after.dumps - before.dumps };
-  return { start, recordEditMs, intakeMs, verdictMs, edit, verifyMs, verifyWrites };
+  return { start, recordEditMs, intakeMs, verdictMs, edit, verify, busyVerify, verifyWrites };
 }
 
 class WatchedAgent {
@@ -168,12 +178,14 @@ class WatchedAgent {
     return (await this.pass(() => this.verdicts.turn(count % 2 === 0 ? 'down' : 'up'))).ackMs;
   }
 
-  /** As an operator asks for it. */
+  /** As an operator asks for it who has not just done so. */
   async verify(): Promise<number> {
     const start = performance.now();
     const outcome = await this.#reconciler.verify();
+    const ms = performance.now() - start;
     check(outcome.ok && outcome.value.compared, 'the kernel was read and compared');
-    return performance.now() - start;
+    await pause(REST * ms);
+    return ms;
   }
 
   async stop(): Promise<void> {

@@ -9,6 +9,7 @@ import { floorRound } from './floor.ts';
 import type { Floor } from './floor.ts';
 import { keepalivedRound } from './keepalived.ts';
 import type { KeepalivedRound } from './keepalived.ts';
+import { MovingCounters } from './moving-counters.ts';
 import { check, freshNamespace, openDataplane } from './surroundings.ts';
 import { fullPlan, REALS, restoreText } from './workload.ts';
 
@@ -75,8 +76,9 @@ async function applyRound(): Promise<Applied> {
 /** The agent's own way, from records and verdicts to the kernel. */
 async function throughTheAgent(): Promise<AgentRound> {
   await freshNamespace();
-  return agentRound(() => {
-    const dataplane = openDataplane();
+  const kernel = new MovingCounters();
+  return agentRound(kernel, () => {
+    const dataplane = openDataplane(kernel.open);
     return { dataplane, counters: () => dataplane.counters };
   });
 }

@@ -103,7 +103,7 @@ class Kernel {
     const found = await this.#client.dump(this.#requests.destinationsOf(match), ({ payload }) =>
       readDestination(payload, match.family),
     );
-    return found.ok ? found.value.flatMap((one) => (one === null ? [] : [one.destination.weight])) : [];
+    return found.ok ? found.value.flatMap((one) => (one === null ? [] : [one.weight])) : [];
   }
 
   close(): Promise<void> {

@@ -26,9 +26,9 @@ export async function freshNamespace(): Promise<void> {
 
 export const openTransport = socketTransport(NETLINK_GENERIC, systemClock);
 
-export function openDataplane(): KernelDataplane {
+export function openDataplane(open = openTransport): KernelDataplane {
   return new KernelDataplane({
-    open: openTransport,
+    open,
     clock: systemClock,
     log: silentLog,
     loadModule: () => Promise.resolve(),

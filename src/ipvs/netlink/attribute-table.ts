@@ -65,7 +65,7 @@ interface Prepared {
   readonly byId: readonly (PreparedAttribute | undefined)[];
 }
 
-interface PreparedAttribute {
+export interface PreparedAttribute {
   readonly name: string;
   readonly spec: AttributeSpec;
   /** nla_type with its flags. */
@@ -89,6 +89,11 @@ function prepared(table: AttributeTable): Prepared {
   const made = { inOrder, byId };
   preparedTables.set(table, made);
   return made;
+}
+
+/** What the table says of a number, if it knows it. */
+export function attributeOf(table: AttributeTable, id: number): PreparedAttribute | undefined {
+  return prepared(table).byId[id];
 }
 
 /** Writes the values in the table's order; what is absent is left out. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { DecodeError } from '../../../src/core/bytes.ts';
 import type { ByteReader } from '../../../src/core/bytes.ts';
 import { silentLog } from '../../../src/core/ports.ts';
+import { EntryLayout } from '../../../src/ipvs/entry-layout.ts';
 import { KernelDataplane } from '../../../src/ipvs/kernel-dataplane.ts';
 import { readAcknowledgement, readDone, readMessages } from '../../../src/ipvs/netlink/message.ts';
 import { readDestination, readService } from '../../../src/ipvs/replies.ts';
@@ -21,6 +22,7 @@ function decodeEverything(datagram: Uint8Array): void {
   const readers = [
     (payload: ByteReader) => readService(payload),
     (payload: ByteReader) => readDestination(payload, 'ipv4'),
+    (payload: ByteReader) => new EntryLayout(payload).statsIn(payload, 0),
     (payload: ByteReader) => readAddress(payload),
     (payload: ByteReader) => readLink(payload),
   ];

@@ -4,12 +4,13 @@ import { COMMAND } from '../../../src/ipvs/attributes.ts';
 import type { DataplaneOp } from '../../../src/ipvs/dataplane.ts';
 import { readTable } from '../../../src/ipvs/netlink/attribute-table.ts';
 import { NLM_F_ACK, NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from '../../../src/ipvs/netlink/constants.ts';
+import { EntryLayout } from '../../../src/ipvs/entry-layout.ts';
 import { NetlinkClient } from '../../../src/ipvs/netlink/client.ts';
 import { GENL_HEADER_LENGTH, resolveFamily } from '../../../src/ipvs/netlink/family.ts';
 import { readAcknowledgement, readDone, readMessages, writeMessage } from '../../../src/ipvs/netlink/message.ts';
 import type { NetlinkMessage, NetlinkRequest } from '../../../src/ipvs/netlink/message.ts';
 import { readDestination, readInfo, readService } from '../../../src/ipvs/replies.ts';
-import { NO_ACTIVITY, NO_TRAFFIC } from '../../../src/ipvs/traffic.ts';
+import { NO_TRAFFIC } from '../../../src/ipvs/traffic.ts';
 import { IpvsRequests } from '../../../src/ipvs/requests.ts';
 import { SCHEDULERS } from '../../../src/model/records/service.ts';
 import {
@@ -185,8 +186,8 @@ describe('replies', () => {
   const [services = '', servicesDone = '', webReals = '', webDone = ''] = listing.received;
 
   it('tell every service that ipvsadm listed', () => {
-    const found = messagesIn(services).map(({ payload }) => readService(payload));
-    expect(found.map((each) => each?.service)).toEqual([
+    const found = messagesIn(services);
+    expect(found.map(({ payload }) => readService(payload.ahead()))).toEqual([
       service(WEB, { scheduler: 'rr', persistence: { timeoutSeconds: 360, prefixLength: 24 } }),
       service(WEB6, { scheduler: 'mh', schedulerFlags: 2 }),
       service(match('udp', '10.0.0.1', 5060), {
@@ -198,22 +199,25 @@ describe('replies', () => {
       service(match('sctp', '10.0.0.1', 53), { scheduler: 'sh', schedulerFlags: 3 }),
       service(MARK6, { scheduler: 'wrr', persistence: { timeoutSeconds: 300, prefixLength: 64 } }),
     ]);
-    expect(found[0]?.stats).toEqual(NO_TRAFFIC);
+    expect(found.map(({ payload }) => new EntryLayout(payload).statsIn(payload, 0))).toEqual(
+      found.map(() => NO_TRAFFIC),
+    );
     expect(only(messagesIn(servicesDone)).type).toBe(NLMSG_DONE);
     expect(readDone(only(messagesIn(servicesDone)))).toEqual({ errno: 0, text: null });
   });
 
   it('tell every real that ipvsadm listed', () => {
-    const reals = messagesIn(webReals).map(({ payload }) => readDestination(payload, 'ipv4'));
-    expect(reals.map((each) => each?.destination)).toEqual([
+    const reals = messagesIn(webReals);
+    expect(reals.map(({ payload }) => readDestination(payload.ahead(), 'ipv4'))).toEqual([
       real('2001:db8::7', 80, { weight: 2, forwarding: tunnel('gue', 6080, 'remote') }),
       real('10.1.0.1', 8080, { weight: 0 }),
     ]);
-    expect(reals.map((each) => each?.activity)).toEqual([NO_ACTIVITY, NO_ACTIVITY]);
+    const stats = reals.map(({ payload }) => new EntryLayout(payload).statsIn(payload, 0));
+    expect(stats).toEqual([NO_TRAFFIC, NO_TRAFFIC]);
     expect(only(messagesIn(webDone)).flags & NLM_F_MULTI).toBe(NLM_F_MULTI);
     const ofMark = listing.received.at(-2) ?? '';
     const [marked] = messagesIn(ofMark).map(({ payload }) => readDestination(payload, 'ipv6'));
-    expect(marked?.destination).toEqual(real('2001:db8::9', 0, { weight: 0, forwarding: { method: 'direct' } }));
+    expect(marked).toEqual(real('2001:db8::9', 0, { weight: 0, forwarding: { method: 'direct' } }));
   });
 
   it('pass over what the port has no words for', () => {
@@ -230,7 +234,7 @@ describe('replies', () => {
       .replace('0c0001000000000000000000', '0c000100ffffffffffffff7f')
       .replace('0c000a000000000000000000', '0c000a002a00000000000000');
     const [first] = messagesIn(written);
-    const stats = first && readService(first.payload)?.stats;
+    const stats = first && new EntryLayout(first.payload).statsIn(first.payload, 0);
     expect(stats).toEqual({ ...NO_TRAFFIC, connections: 0x7fff_ffff_ffff_ffffn, outBytesPerSecond: 42 });
   });
 

@@ -69,8 +69,21 @@ describe('a second reading', () => {
     const second = await read();
     expect(second.reals.map(({ destination }) => destination.weight)).toEqual([6, 2_147_483_647]);
     expect(second.service).not.toBe(first.service);
-    expect(second.reals[1]).toBe(first.reals[1]);
+    expect(second.reals[1]?.destination).toBe(first.reals[1]?.destination);
     expect(first.reals[0]?.destination.weight).toBe(5);
+  });
+
+  it('knows a real again whose attributes come in another order, and one that another moved', async () => {
+    const { reals, read } = kernelWith(NAT_REAL);
+    const first = await read();
+    // IPVS_DEST_ATTR_FWD_METHOD and IPVS_DEST_ATTR_WEIGHT, in turn.
+    const inOrder = '08000300000000000800040005000000';
+    const turned = '08000400050000000800030000000000';
+    const swapped = fromHex(Buffer.from(NAT_REAL).toString('hex').replace(inOrder, turned));
+    expect(swapped).not.toEqual(NAT_REAL);
+    reals.splice(0, 1, GRE_REAL, swapped);
+    const second = await read();
+    expect(second.reals[1]?.destination).toBe(first.reals[0]?.destination);
   });
 
   it('takes neither a real that went nor one that came for another', async () => {
