@@ -92,6 +92,26 @@ describe('the examples', () => {
   });
 });
 
+describe('the packages', () => {
+  const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Readonly<Record<string, { readonly dev?: boolean; readonly engines?: { readonly node?: string } }>>;
+  };
+
+  it('that the agent runs with take the oldest Node that we ask for', () => {
+    const oldest = 20;
+    expect(locked.packages['']?.engines?.node).toBe(`>=${oldest}`);
+    const newer = Object.entries(locked.packages).filter(([, { dev, engines }]) => {
+      if (dev === true || engines?.node === undefined) return false;
+      // "^18 || >=20", "*", ">= 0.6", ">=20.19.0"
+      return engines.node.split('||').every((range) => {
+        const [, major = 0, minor = 0] = /(\d+)(?:\.(\d+))?/.exec(range) ?? [];
+        return Number(major) > oldest || (Number(major) === oldest && Number(minor) > 0);
+      });
+    });
+    expect(newer).toEqual([]);
+  });
+});
+
 describe('links between the papers', () => {
   const papers = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docker/README.md'];
   const all = [
