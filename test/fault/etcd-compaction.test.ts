@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ChaosProxy } from '../lab/chaos-proxy.ts';
 import { EtcdGateway } from '../lab/etcd-gateway.ts';
 import { EtcdCluster } from '../lab/etcd.ts';
+import { PokedReader } from '../lab/poked-reader.ts';
 import { session } from '../system/contract-store.ts';
-import { PokedReader, ROOT, connected, etcdSource } from './etcd-fixture.ts';
+import { ROOT, connected, etcdSource } from './etcd-fixture.ts';
 
 let cluster: EtcdCluster;
 let proxy: ChaosProxy;

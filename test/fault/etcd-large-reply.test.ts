@@ -4,8 +4,9 @@ import { ChaosProxy } from '../lab/chaos-proxy.ts';
 import { EtcdGateway } from '../lab/etcd-gateway.ts';
 import { EtcdCluster } from '../lab/etcd.ts';
 import { eventually } from '../lab/eventually.ts';
+import { PokedReader } from '../lab/poked-reader.ts';
 import { snapshot, value } from '../system/contract-store.ts';
-import { PokedReader, ROOT, connected, etcdSource } from './etcd-fixture.ts';
+import { ROOT, connected, etcdSource } from './etcd-fixture.ts';
 
 /** gRPC's default limit of one message is 4 MB; these records make 8 MB. */
 const RECORDS = 80;

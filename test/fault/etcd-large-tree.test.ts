@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EtcdGateway } from '../lab/etcd-gateway.ts';
 import { EtcdCluster } from '../lab/etcd.ts';
-import { PokedReader, ROOT, connected, etcdSource } from './etcd-fixture.ts';
+import { PokedReader } from '../lab/poked-reader.ts';
+import { ROOT, connected, etcdSource } from './etcd-fixture.ts';
 
 // More keys than one request asks for (20,000): the pages must be of one revision, without a gap between them.
 const LONG = process.env['VIPKEEPER_LONG'] === '1';

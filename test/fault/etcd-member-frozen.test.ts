@@ -3,8 +3,9 @@ import { EtcdGateway } from '../lab/etcd-gateway.ts';
 import { EtcdCluster } from '../lab/etcd.ts';
 import type { EtcdMember } from '../lab/etcd.ts';
 import { eventually } from '../lab/eventually.ts';
+import { PokedReader } from '../lab/poked-reader.ts';
 import { session, snapshot, value } from '../system/contract-store.ts';
-import { PokedReader, ROOT, connected, etcdSource } from './etcd-fixture.ts';
+import { ROOT, connected, etcdSource } from './etcd-fixture.ts';
 
 /** A third of it, plus as long again for an answer: 3 s. */
 const LEASE_MS = 4_500;

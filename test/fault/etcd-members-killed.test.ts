@@ -3,8 +3,9 @@ import { EtcdGateway } from '../lab/etcd-gateway.ts';
 import { EtcdCluster } from '../lab/etcd.ts';
 import type { EtcdMember } from '../lab/etcd.ts';
 import { eventually } from '../lab/eventually.ts';
+import { PokedReader } from '../lab/poked-reader.ts';
 import { session, value } from '../system/contract-store.ts';
-import { PokedReader, ROOT, connected, etcdSource } from './etcd-fixture.ts';
+import { ROOT, connected, etcdSource } from './etcd-fixture.ts';
 
 const LEASE_MS = 15_000;
 const RECORD = 'state/health/web/lb1';

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EtcdGateway } from '../lab/etcd-gateway.ts';
 import { EtcdCluster } from '../lab/etcd.ts';
+import { PokedReader } from '../lab/poked-reader.ts';
 import { session, value } from '../system/contract-store.ts';
-import { PokedReader, ROOT, connected, etcdSource } from './etcd-fixture.ts';
+import { ROOT, connected, etcdSource } from './etcd-fixture.ts';
 
 const ROUNDS = 3;
 const EDITS = 25;

@@ -40,12 +40,13 @@ export async function applyConfiguration(context: CliContext, folder: string, op
     refuseProblems(context, problems, 'the store', '');
     io.out(previewPage(await previewFor(context, bootstrap, previewTarget(bootstrap, {}), edit)));
     const batches = writeBatches(opsOf(edit), store.limits);
-    checkSize(edit, batches, options.yes === true);
+    const yes = options.yes === true;
+    if (batches.length > 1 && !yes) throw tooMuchAtOnce(edit.changes.length, `${batches.length} transactions`);
     if (options.dryRun === true) {
       io.out(`${changeSummary(edit.changes)} (dry run: nothing was written)\n`);
       return;
     }
-    await writeAll(store, batches);
+    await writeAll(store, batches, yes);
     io.out(`${changeSummary(edit.changes)}: the store is at ${revisionOf(edit.after.values())}\n`);
   });
 }
@@ -64,26 +65,33 @@ function opsOf({ before, changes }: ConfigurationEdit): readonly WriteOp[] {
 }
 
 /** What cannot be all or nothing is not begun unasked. */
-function checkSize({ changes }: ConfigurationEdit, batches: readonly unknown[], yes: boolean): void {
-  if (batches.length <= 1 || yes) return;
-  const size = countText(changes.length, 'change');
-  throw new CliFailure(
+function tooMuchAtOnce(changes: number, transactions: string): CliFailure {
+  return new CliFailure(
     'failure',
-    `${size} do not fit one transaction of this store; nothing was written. --yes writes them in ${batches.length} ` +
-      'transactions: checks, VIPs and agents, services, reals, then what is deleted; each is safe by itself, but an ' +
-      'edit of somebody else may stop it halfway',
+    `${countText(changes, 'change')} do not fit one transaction of this store; nothing was written. --yes writes them ` +
+      `in ${transactions}: checks, VIPs and agents, services, reals, then what is deleted; each is safe by itself, but ` +
+      'an edit of somebody else may stop it halfway',
   );
 }
 
-async function writeAll(store: StoreClient, batches: readonly (readonly WriteOp[])[]): Promise<void> {
+/** Without `yes` all or nothing. */
+async function writeAll(store: StoreClient, batches: readonly (readonly WriteOp[])[], yes: boolean): Promise<void> {
   const done: string[] = [];
-  for (const [at, batch] of batches.entries()) {
+  const queue = [...batches];
+  for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
     const written = await store.write(batch);
     if (written.ok) {
       done.push(...batch.map(({ path }) => path));
       continue;
     }
-    const rest = batches.slice(at).flat();
+    // Servers may take less than they do by default, and write nothing of what is too large: halves may fit.
+    if (written.error.code === 'STORE_TOO_LARGE' && batch.length > 1) {
+      if (!yes) throw tooMuchAtOnce(batch.length, 'several transactions');
+      const middle = Math.ceil(batch.length / 2);
+      queue.unshift(batch.slice(0, middle), batch.slice(middle));
+      continue;
+    }
+    const rest = [batch, ...queue].flat();
     throw new CodedError(written.error.code, stopText(written.error, done, rest, store.limits.atomic));
   }
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../../lab/eventually.ts';
+import { PokedReader } from '../../lab/poked-reader.ts';
 import { Cleanups, ROOT, orThrow } from '../../lab/zookeeper-kit.ts';
 import type { WatchedSource } from '../../lab/zookeeper-kit.ts';
 import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
@@ -7,6 +8,7 @@ import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
 import type { ZookeeperMember } from '../../lab/zookeeper.ts';
 
 let ensemble: ZookeeperEnsemble;
+let made = 0;
 const cleanups = new Cleanups();
 
 beforeAll(async () => {
@@ -35,6 +37,16 @@ async function edit(watched: WatchedSource, text: string): Promise<void> {
     return true;
   });
   await eventually('the edit is read', async () => (await watched.text('config/vips/web')) === text);
+}
+
+/** A counter: each edit makes a node of its own, and is repeated until an ensemble has taken it. */
+async function count(edits: number): Promise<void> {
+  const outsider = await ZookeeperOutsider.connect(ensemble.servers.join(','));
+  for (let n = 0; n < edits; n++) {
+    const path = `${ROOT}/config/services/s${made++}`;
+    await eventually(`${path} is taken`, () => outsider.put(path, '{}').then(() => true), { timeoutMs: 30_000 });
+  }
+  outsider.close();
 }
 
 test('the member at hand is killed: the same session at another one, and nothing missed', async () => {
@@ -79,7 +91,9 @@ test('one member is frozen: nobody stays outside for longer than one connect dea
 
 test('all members are killed and come back: watching again within a second, every edit seen', async () => {
   const watched = cleanups.source(ensemble.servers, { sessionTimeoutMs: 10_000 });
-  await watched.snapshot();
+  const reader = new PokedReader(watched.source);
+  const { records } = await watched.snapshot();
+  const edits = count(40);
   await Promise.all(ensemble.members.map((member) => member.kill()));
   await eventually('the loss is noticed', () => !watched.isConnected);
   expect(await watched.source.snapshot()).toMatchObject({ ok: false, error: { transient: true } });
@@ -88,5 +102,11 @@ test('all members are killed and come back: watching again within a second, ever
   const since = performance.now();
   await eventually('connected', () => watched.isConnected, { everyMs: 5 });
   expect(performance.now() - since).toBeLessThan(1_000);
-  await edit(watched, '{"n":3}');
+  await edits;
+  await count(10);
+  // What it has not been poked for it does not read.
+  await reader.sees('config/services/s49', '{}');
+  await reader.idle();
+  // With the folder of the services.
+  expect(reader.size).toBe(records.size + 1 + 50);
 });

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ChaosProxy } from '../../lab/chaos-proxy.ts';
 import { eventually } from '../../lab/eventually.ts';
+import { PokedReader } from '../../lab/poked-reader.ts';
 import { Cleanups, ROOT, orThrow } from '../../lab/zookeeper-kit.ts';
 import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
 import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
@@ -41,4 +43,23 @@ test('kill -9 and restart: the same session, its records in place, and an edit o
     return (await after.get(`${ROOT}/state/health/web/lb1`)) === '{"v":2}';
   });
   expect(await after.get(`${ROOT}/state/agents/lb1`)).toBeNull();
+});
+
+test('what was edited while we were cut off is told by a poke on our return, though no event of it comes', async () => {
+  const member = ensemble.member(0);
+  const outsider = cleanups.add(await ZookeeperOutsider.connect(member.address));
+  const proxy = cleanups.add(await ChaosProxy.start(member.address));
+  const watched = cleanups.source([proxy.address], { sessionTimeoutMs: 10_000 });
+  const reader = new PokedReader(watched.source);
+  await watched.session();
+  await outsider.put(`${ROOT}/config/vips/cut`, '{"n":1}');
+  await reader.sees('config/vips/cut', '{"n":1}');
+  proxy.deaf(true);
+  proxy.cut();
+  await eventually('the cut is noticed', () => !watched.isConnected);
+  await outsider.put(`${ROOT}/config/vips/cut`, '{"n":2}');
+  await outsider.put(`${ROOT}/config/vips/new`, '{}');
+  proxy.deaf(false);
+  await reader.sees('config/vips/cut', '{"n":2}');
+  expect(reader.get('config/vips/new')).toBe('{}');
 });

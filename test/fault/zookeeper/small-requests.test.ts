@@ -1,8 +1,17 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadBootstrap } from '../../../src/agent/bootstrap-file.ts';
+import { storeSettings } from '../../../src/agent/store-settings.ts';
+import { silentLog } from '../../../src/core/ports.ts';
+import { systemClock } from '../../../src/core/system-clock.ts';
+import { openStoreClient } from '../../../src/sources/open-source.ts';
+import { tempDir } from '../../fakes/temp-dir.ts';
 import { eventually } from '../../lab/eventually.ts';
 import { Cleanups, ROOT, openClient, orThrow } from '../../lab/zookeeper-kit.ts';
 import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
 import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
+import { harness } from '../../unit/cli/cli-harness.ts';
 
 // Servers that take less in one request than others hang up on more, without a word and however often it comes.
 const TAKES = 16_384;
@@ -53,6 +62,31 @@ test('an operator’s write is refused with the reason, and nothing of it was wr
   orThrow(await client.write([put('config/vips/a', 10_000)]));
   orThrow(await client.write([put('config/vips/b', 10_000)]));
   expect((await client.list('config/vips')).ok).toBe(true);
+});
+
+test('apply writes nothing of what is too large at once, says so, and with --yes as much at a time as fits', async () => {
+  const folder = tempDir();
+  const records = join(folder, 'records');
+  mkdirSync(join(records, 'config/vips'), { recursive: true });
+  for (let n = 10; n < 30; n++) {
+    const record = { addresses: [`203.0.113.${n}`], _meta: { ticket: 'x'.repeat(2_000) } };
+    writeFileSync(join(records, `config/vips/v${n}.json`), JSON.stringify(record));
+  }
+  const zookeeper = { servers: ensemble.servers, sessionTimeout: '10s' };
+  const bootstrap = { agent: 'lb1', root: '/apply', stateDir: join(folder, 'state'), store: { zookeeper } };
+  writeFileSync(join(folder, 'bootstrap.json'), JSON.stringify(bootstrap));
+  const deps = { clock: systemClock, random: Math.random, log: silentLog };
+  const { run } = harness(
+    { loadBootstrap, openStore: (loaded) => openStoreClient(storeSettings(loaded, 'operator'), deps) },
+    { VIPKEEPER_BOOTSTRAP: join(folder, 'bootstrap.json') },
+  );
+  const refused = await run('apply', records);
+  expect(refused.err).toContain('20 changes do not fit one transaction of this store; nothing was written');
+  expect(refused.exitCode).toBe(1);
+  expect(await outsider.get('/apply')).toBeNull();
+  expect(await run('apply', '--yes', records)).toMatchObject({ exitCode: 0, err: '' });
+  expect(await outsider.children('/apply/config/vips')).toHaveLength(20);
+  expect((await run('apply', records)).out).toContain('nothing to write');
 });
 
 test('long names are read a few at a time', async () => {

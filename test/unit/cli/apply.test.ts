@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { CodedError } from '../../../src/core/errors.ts';
+import { err } from '../../../src/core/result.ts';
 import { harness, seed } from './cli-harness.ts';
 import type { Harness } from './cli-harness.ts';
 import { testFolder } from './folder-harness.ts';
@@ -151,6 +153,26 @@ describe('apply', () => {
     expect(cli.store.text('config/services/web/reals/d')).toBeUndefined();
     cli.store.beforeWrite = () => undefined;
     expect(await cli.run('apply', '--yes', folder.path)).toMatchObject({ exitCode: 0 });
+    expect((await cli.run('apply', folder.path)).out).toContain('nothing to write');
+  });
+
+  it('writes nothing when the store takes less than it says, unless it may write in parts', async () => {
+    const cli = await exported();
+    const before = contents(cli);
+    for (let n = 10; n < 20; n++) folder.put(`config/vips/v${n}.json`, { addresses: [`203.0.113.${n + 10}`] });
+    const sizes: number[] = [];
+    const { store } = cli;
+    store.write = ((real) => (ops) => {
+      sizes.push(ops.length);
+      if (ops.length > 3) return Promise.resolve(err(new CodedError('STORE_TOO_LARGE', 'jute.maxbuffer')));
+      return real(ops);
+    })(store.write.bind(store));
+    const refused = await cli.run('apply', folder.path);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.err).toContain('10 changes do not fit one transaction of this store; nothing was written');
+    expect(contents(cli)).toEqual(before);
+    expect(await cli.run('apply', '--yes', folder.path)).toMatchObject({ exitCode: 0, err: '' });
+    expect(sizes).toEqual([10, 10, 5, 3, 2, 5, 3, 2]);
     expect((await cli.run('apply', folder.path)).out).toContain('nothing to write');
   });
 
