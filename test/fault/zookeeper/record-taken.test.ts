@@ -6,6 +6,7 @@ import { createZookeeperSource } from '../../../src/sources/zookeeper/zookeeper-
 import { ChaosProxy } from '../../lab/chaos-proxy.ts';
 import { eventually } from '../../lab/eventually.ts';
 import { Cleanups, ROOT, SESSION_MS, orThrow } from '../../lab/zookeeper-kit.ts';
+import { OldZookeeper } from '../../lab/old-zookeeper.ts';
 import { ZookeeperOutsider } from '../../lab/zookeeper-outsider.ts';
 import { ZookeeperEnsemble } from '../../lab/zookeeper.ts';
 
@@ -27,8 +28,11 @@ test('deleted, with its folders: written anew with the next change', async () =>
   await watched.session();
   orThrow(await watched.publish({ [PATH]: '1', 'state/agents/lb1': '1' }));
   await outsider.removeTree(`${ROOT}/state`);
-  expect(orThrow(await watched.publish({ [PATH]: '2', 'state/agents/lb1': '2' })).written).toBe(2);
+  // A folder that was never made, below folders that are gone.
+  const other = 'state/health/other/lb1';
+  expect(orThrow(await watched.publish({ [PATH]: '2', 'state/agents/lb1': '2', [other]: '2' })).written).toBe(3);
   expect(await outsider.get(`${ROOT}/${PATH}`)).toBe('2');
+  expect(await outsider.get(`${ROOT}/${other}`)).toBe('2');
   await watched.source.close({ keepEphemeral: false });
 });
 
@@ -75,10 +79,12 @@ test('deleted with our own session, at the stop: nothing is left to be done abou
   expect(pending.size).toBe(0);
 });
 
-test('replaced by a stranger’s: not overwritten, not deleted, and reported', async () => {
-  const watched = cleanups.source(ensemble.servers);
-  await watched.session();
-  orThrow(await watched.publish({ [PATH]: '1' }));
+test.each([
+  ['tells of deletions', (address: string) => Promise.resolve(address)],
+  ['does not: before 3.6', async (address: string) => cleanups.add(await OldZookeeper.start(address)).address],
+])('replaced by a stranger’s: not overwritten, not deleted, and reported, if the server %s', async (_what, through) => {
+  const watched = cleanups.source([await through(ensemble.member(0).address)]);
+  await eventually('published', async () => (await watched.publish({ [PATH]: '1' })).ok);
   await outsider.remove(`${ROOT}/${PATH}`);
   await outsider.putEphemeral(`${ROOT}/${PATH}`, 'stranger');
   // The stranger's node has the version that ours had: only its owner tells them apart.
