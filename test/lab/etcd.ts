@@ -4,6 +4,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freezeProcess } from './freeze.ts';
 import { freePort } from './free-port.ts';
 import { type Parts, requireParts } from './parts.ts';
 import { LabProcess } from './process.ts';
@@ -68,7 +69,7 @@ export class EtcdMember {
 
   /** The process stays and its sockets stay open, but nothing answers any more. */
   freeze(): void {
-    this.#started().signal('SIGSTOP');
+    freezeProcess(this.#started().pid);
   }
 
   thaw(): void {

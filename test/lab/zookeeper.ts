@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
+import { freezeProcess } from './freeze.ts';
 import { freePort } from './free-port.ts';
 import { ZOOKEEPER_JARS } from './part-table.ts';
 import { type Parts, requireParts } from './parts.ts';
@@ -101,7 +102,7 @@ export class ZookeeperMember {
 
   /** The process stays and its sockets stay open, but nothing answers any more. */
   freeze(): void {
-    process.kill(this.pid, 'SIGSTOP');
+    freezeProcess(this.pid);
   }
 
   thaw(): void {

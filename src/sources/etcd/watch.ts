@@ -12,6 +12,9 @@ export interface WatchRange {
   readonly range_end: Buffer;
 }
 
+/** The part of a connection that a watch needs. */
+export type WatchLink = Pick<EtcdLink, 'range' | 'watch'>;
+
 export interface WatchHandlers {
   /** Keys in the range changed, or may have. */
   readonly onChange: () => void;
@@ -25,14 +28,14 @@ export interface WatchHandlers {
  * it waited for were compacted away, it starts again in the same way and calls `onChange`.
  */
 export class ConfigWatch {
-  readonly #link: EtcdLink;
+  readonly #link: WatchLink;
   readonly #range: WatchRange;
   readonly #clock: Clock;
   readonly #handlers: WatchHandlers;
   #stream: WatchStream | null = null;
   #over = false;
 
-  constructor(link: EtcdLink, range: WatchRange, clock: Clock, handlers: WatchHandlers) {
+  constructor(link: WatchLink, range: WatchRange, clock: Clock, handlers: WatchHandlers) {
     this.#link = link;
     this.#range = range;
     this.#clock = clock;
