@@ -126,12 +126,13 @@ export class TableReader {
       const logger = new DumpLogger(DumpLog.EMPTY, this.#decodeService);
       const found = await this.#client.get(requests.service(match), ({ payload }) => {
         logger.take(payload, 0);
+        return 1;
       });
       if (!found.ok) {
         if (errnoOf(found.error) === 'ESRCH') continue;
         return found;
       }
-      const log = logger.finish(found.value === null ? 0 : 1);
+      const log = logger.finish(found.value ?? 0);
       const [entry] = log.entries;
       if (entry === undefined || entry.configured === null) continue;
       const dumped = { entry: null, service: entry.configured, stats: log.stats(entry) };

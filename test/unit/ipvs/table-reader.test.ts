@@ -3,9 +3,10 @@ import { silentLog } from '../../../src/core/ports.ts';
 import { IPVS_CMD } from '../../../src/ipvs/attributes.ts';
 import type { ActualDestination, ActualService } from '../../../src/ipvs/dataplane.ts';
 import { KernelDataplane } from '../../../src/ipvs/kernel-dataplane.ts';
+import { NLM_F_ACK } from '../../../src/ipvs/netlink/constants.ts';
 import { fromHex } from '../../fakes/hex.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
-import { concatenated, done, FakeNetlink, netlinkMessage } from '../../fakes/netlink-kernel.ts';
+import { acknowledgement, concatenated, done, FakeNetlink, netlinkMessage } from '../../fakes/netlink-kernel.ts';
 import type { SeenMessage } from '../../fakes/netlink-kernel.ts';
 import { CAPTURED_FAMILY_ID, CAPTURES, RESOLVE_FAMILY } from '../../vectors/ipvs-captures.ts';
 
@@ -33,7 +34,7 @@ function kernelWith(...reals: Uint8Array[]) {
     }
     const entries = message.payload[0] === IPVS_CMD.getService ? [SERVICE] : reals;
     const parts = entries.map((entry) => netlinkMessage(CAPTURED_FAMILY_ID, 0x02, message.sequence, entry));
-    return [concatenated(...parts), done(message)];
+    return [concatenated(...parts), (message.flags & NLM_F_ACK) === 0 ? done(message) : acknowledgement(message)];
   };
   const kernel = new FakeNetlink((messages, socket) => {
     for (const message of messages) socket.deliver(...tell(message));
@@ -47,7 +48,7 @@ function kernelWith(...reals: Uint8Array[]) {
     if (service === undefined) throw new Error('the service was not read');
     return { service, reals: [...service.destinations.values()] };
   };
-  return { reals, read };
+  return { reals, read, readServices: dataplane.readServices.bind(dataplane) };
 }
 
 describe('a second reading', () => {
@@ -93,5 +94,19 @@ describe('a second reading', () => {
     expect((await read()).reals.map(({ destination }) => destination.address)).toEqual(['10.1.0.3']);
     reals.push(NAT_REAL);
     expect((await read()).reals.map(({ destination }) => destination.address)).toEqual(['10.1.0.3', '10.1.0.1']);
+  });
+
+  it('may be of some services only, and knows them again', async () => {
+    const { reals, read, readServices } = kernelWith(NAT_REAL, GRE_REAL);
+    const { service } = await read();
+    const again = await readServices([service.service.match]);
+    if (!again.ok) throw again.error;
+    const [found] = again.value.values();
+    expect(found?.service).toBe(service.service);
+    expect(found?.destinations).toBe(service.destinations);
+    reals.pop();
+    const less = await readServices([service.service.match]);
+    if (!less.ok) throw less.error;
+    expect([...less.value.values()].map(({ destinations }) => [...destinations.keys()])).toEqual([['10.1.0.1|8080']]);
   });
 });
