@@ -243,9 +243,9 @@ export const ATTRIBUTE_ROWS: readonly AttributeRow[] = ROWS.map((each, index) =>
   return { ...each, vip4, vip6, saved };
 });
 
-/** All rows as one store. */
-export function attributeRecords(): StoreContent {
-  return contentOf(({ service, reals }) => ({ service, reals }));
+/** Rows as one store. */
+export function attributeRecords(rows: readonly AttributeRow[] = ATTRIBUTE_ROWS): StoreContent {
+  return contentOf(rows, ({ service, reals }) => ({ service, reals }));
 }
 
 /**
@@ -253,7 +253,7 @@ export function attributeRecords(): StoreContent {
  * kernel insists (persistence of every port, a tunnel to another family) is there on both.
  */
 export function otherAttributeRecords(): StoreContent {
-  return contentOf(({ service, reals }) => {
+  return contentOf(ATTRIBUTE_ROWS, ({ service, reals }) => {
     const { match, scheduler, forward } = service;
     const everyPort = JSON.stringify(match).includes('"0"');
     const tunnelled = typeof forward === 'object';
@@ -276,9 +276,12 @@ export function otherAttributeRecords(): StoreContent {
   });
 }
 
-function contentOf(recordsOf: (row: AttributeRow) => Pick<AttributeRow, 'service' | 'reals'>): StoreContent {
+function contentOf(
+  rows: readonly AttributeRow[],
+  recordsOf: (row: AttributeRow) => Pick<AttributeRow, 'service' | 'reals'>,
+): StoreContent {
   return Object.fromEntries(
-    ATTRIBUTE_ROWS.flatMap((each, index): [string, unknown][] => {
+    rows.flatMap((each, index): [string, unknown][] => {
       const { service, reals } = recordsOf(each);
       const name = `row-${index + 1}`;
       return [
