@@ -11,7 +11,9 @@ export const MODULES: readonly string[] = [
   'ip_vs',
   'ip_vs_pe_sip',
   ...SCHEDULERS.map((name) => `ip_vs_${name}`),
-  ...['veth', 'dummy', 'tun', 'bridge', 'vrf', 'ipip', 'ip_gre', 'ip6_tunnel', 'ip6_gre', 'sit', 'fou', 'fou6', 'sctp'],
+  ...['veth', 'dummy', 'tun', 'bridge', 'vrf', 'ipip', 'ip_gre', 'ip6_tunnel', 'ip6_gre', 'sit', 'fou', 'fou6'],
+  // SCTP signs its cookies, and cannot listen without.
+  ...['sctp', 'hmac'],
   // Debian's User-Mode Linux has nf_tables without its IPv4 and IPv6 families, so packets are marked by iptables-legacy.
   ...[
     'nf_conntrack',
