@@ -1,17 +1,36 @@
-import type { ServiceKey, TrafficStats } from '../ipvs/dataplane.ts';
+import type { DataplaneState, DestinationKey, ServiceKey, TrafficStats } from '../ipvs/dataplane.ts';
 import type { Effective } from './policy/effective-state.ts';
 import { EntryNames } from './policy/entry-names.ts';
 import type { LeavingEntry } from './policy/journal.ts';
 import { addTotals, NO_TOTALS, since, totalsOf } from './policy/traffic-figures.ts';
 import type { Totals } from './policy/traffic-figures.ts';
-import type { DataplaneState } from '../ipvs/dataplane.ts';
 
+/** A kernel entry when it was last counted. */
 interface Counted {
-  /** Name of the record that it counted for, "web" or "web/a". */
-  readonly record: string;
   readonly counters: Totals;
   /** What told them: as long as a reading gives the same, nothing was counted. */
-  readonly teller: object;
+  readonly teller: Teller;
+}
+
+interface Teller {
+  readonly stats: TrafficStats;
+}
+
+interface CountedDestination extends Counted {
+  /** The real that it counted for. */
+  readonly real: string;
+}
+
+interface CountedService extends Counted {
+  readonly destinations: Map<DestinationKey, CountedDestination>;
+}
+
+/** A service record with its reals. */
+interface Account {
+  totals: Totals;
+  /** By name of the real. */
+  readonly reals: Map<string, Totals>;
+  readonly kernel: Map<ServiceKey, CountedService>;
 }
 
 /**
@@ -20,52 +39,80 @@ interface Counted {
  * counts. At the first reading the total is what the kernel has.
  */
 export class TrafficLedger {
-  /** By key of the kernel entry. Those that are gone are kept as long as their record: some come back as they were. */
-  readonly #entries = new Map<string, Counted>();
-  readonly #totals = new Map<string, Totals>();
+  /** By name of the service. Kernel entries that are gone are kept as long as their record: some come back as they were. */
+  readonly #accounts = new Map<string, Account>();
 
   take(effective: Effective, leaving: readonly LeavingEntry[], actual: DataplaneState): void {
     const names = new EntryNames(effective, leaving);
     for (const [key, { service }] of effective.kernel) {
       const held = actual.get(key);
       if (held === undefined) continue;
-      this.#count(key, service, held);
-      for (const [destination, actual] of held.destinations) {
+      const account = this.#accountOf(service);
+      const { destinations } = countService(account, key, held);
+      for (const [destination, { activity }] of held.destinations) {
         const real = names.real(key, destination);
-        if (real !== null) this.#count(`${key} ${destination}`, recordOf(service, real), actual.activity);
+        if (real !== null) countReal(account, destinations, destination, real, activity);
       }
     }
     this.#forget(effective);
   }
 
   ofService(service: string): Totals {
-    return this.#totals.get(service) ?? NO_TOTALS;
+    return this.#accounts.get(service)?.totals ?? NO_TOTALS;
   }
 
   ofReal(service: string, real: string): Totals {
-    return this.#totals.get(recordOf(service, real)) ?? NO_TOTALS;
+    return this.#accounts.get(service)?.reals.get(real) ?? NO_TOTALS;
   }
 
-  #count(entry: ServiceKey | string, record: string, teller: { readonly stats: TrafficStats }): void {
-    const before = this.#entries.get(entry);
-    if (before?.teller === teller && before.record === record) return;
-    const counters = totalsOf(teller.stats);
-    const added = before?.record === record ? since(before.counters, counters) : counters;
-    this.#entries.set(entry, { record, counters, teller });
-    this.#totals.set(record, addTotals(this.#totals.get(record) ?? NO_TOTALS, added));
+  #accountOf(service: string): Account {
+    const known = this.#accounts.get(service);
+    if (known !== undefined) return known;
+    const account: Account = { totals: NO_TOTALS, reals: new Map(), kernel: new Map() };
+    this.#accounts.set(service, account);
+    return account;
   }
 
   #forget({ services }: Effective): void {
-    const isGone = (record: string): boolean => {
-      const [service = '', real] = record.split('/');
-      const known = services.get(service);
-      return known === undefined || (real !== undefined && !known.reals.has(real));
-    };
-    for (const record of this.#totals.keys()) if (isGone(record)) this.#totals.delete(record);
-    for (const [entry, { record }] of this.#entries) if (!this.#totals.has(record)) this.#entries.delete(entry);
+    for (const [name, { reals, kernel }] of this.#accounts) {
+      const service = services.get(name);
+      if (service === undefined) {
+        this.#accounts.delete(name);
+        continue;
+      }
+      for (const real of reals.keys()) if (!service.reals.has(real)) reals.delete(real);
+      for (const { destinations } of kernel.values()) {
+        for (const [key, { real }] of destinations) if (!reals.has(real)) destinations.delete(key);
+      }
+    }
   }
 }
 
-function recordOf(service: string, real: string): string {
-  return `${service}/${real}`;
+function countService(account: Account, key: ServiceKey, teller: Teller): CountedService {
+  const before = account.kernel.get(key);
+  if (before?.teller === teller) return before;
+  const counters = totalsOf(teller.stats);
+  account.totals = addTotals(account.totals, since(before?.counters ?? NO_TOTALS, counters));
+  const counted = {
+    counters,
+    teller,
+    destinations: before?.destinations ?? new Map<DestinationKey, CountedDestination>(),
+  };
+  account.kernel.set(key, counted);
+  return counted;
+}
+
+function countReal(
+  { reals }: Account,
+  destinations: Map<DestinationKey, CountedDestination>,
+  key: DestinationKey,
+  real: string,
+  teller: Teller,
+): void {
+  const before = destinations.get(key);
+  if (before?.teller === teller && before.real === real) return;
+  const counters = totalsOf(teller.stats);
+  const added = before?.real === real ? since(before.counters, counters) : counters;
+  destinations.set(key, { real, counters, teller });
+  reals.set(real, addTotals(reals.get(real) ?? NO_TOTALS, added));
 }

@@ -57,6 +57,7 @@ export function since(before: Totals, now: Totals): Totals {
 }
 
 export function addTotals(a: Totals, b: Totals): Totals {
+  if (a === NO_TOTALS) return b;
   return {
     connections: a.connections + b.connections,
     inPackets: a.inPackets + b.inPackets,
