@@ -52,7 +52,7 @@ export interface CheckRunner {
    * spread by jitter. `restored` seeds verdicts for keys that were not wanted before (health kept over a restart).
    */
   setWanted(checks: readonly WantedCheck[], restored?: ReadonlyMap<string, Verdict>): void;
-  /** Current verdicts by key; a wanted check without a result yet is 'unknown'. */
+  /** Current verdicts by key; a wanted check without a result yet is 'unknown'. They go on with the probes. */
   verdicts(): ReadonlyMap<string, Verdict>;
   /** What in them changed since an earlier answer; null = since the start. Figures of the last probe do not count. */
   changes(since: number | null): VerdictChanges;

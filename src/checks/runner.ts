@@ -90,10 +90,10 @@ export class ShardedCheckRunner implements ObservedCheckRunner {
     const { defined, added, dropped, unused } = this.#wanted.replace(checks, restored, this.#clock.now());
     this.#shards.forEach((shard, index) => {
       for (const { id, definition } of defined) shard.post({ kind: 'define', id, definition });
-      const here = added.filter((entry) => entry.shard === index);
+      const here = added.filter((entry) => entry.probe.shard === index);
       for (const message of addMessages(here)) shard.post(message);
       // Dropped after the additions, so that a probe that both need goes on undisturbed.
-      const gone = dropped.filter((entry) => entry.shard === index).map(({ id }) => id);
+      const gone = dropped.filter((entry) => entry.probe.shard === index).map(({ id }) => id);
       if (gone.length > 0) shard.post({ kind: 'drop', judges: gone });
       for (const { id } of unused) shard.post({ kind: 'undefine', id });
     });
@@ -142,8 +142,8 @@ export class ShardedCheckRunner implements ObservedCheckRunner {
 
   #take(notices: readonly Notice[]): void {
     let look = false;
-    for (const { id, ...verdict } of notices) {
-      if (this.#wanted.update(id, verdict)) look = true;
+    for (const notice of notices) {
+      if (this.#wanted.update(notice.id, notice)) look = true;
     }
     if (look) this.#pokeSoon();
   }

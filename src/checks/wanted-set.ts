@@ -1,6 +1,7 @@
+import { SharedTexts } from '../core/shared-texts.ts';
 import { ChangeLog } from './change-log.ts';
 import { canonicalJson, probePort } from './definition.ts';
-import type { CheckDefinition, Verdict, VerdictChanges, WantedCheck } from './port.ts';
+import type { CheckDefinition, Verdict, VerdictChanges, VerdictState, WantedCheck } from './port.ts';
 import type { JudgeSpec, Seed, ToShard } from './protocol.ts';
 import { BATCH_LIMIT } from './protocol.ts';
 import { firstVerdict } from './verdict.ts';
@@ -8,31 +9,36 @@ import { firstVerdict } from './verdict.ts';
 /** One wanted check as the runner keeps it. */
 export interface Entry {
   readonly id: number;
-  readonly key: string;
-  readonly check: WantedCheck;
-  readonly port: number;
-  readonly shard: number;
   readonly probe: ProbeGroup;
-  verdict: Verdict;
+  check: WantedCheck;
+  verdict: KeptVerdict;
   /** A result counted at least once. */
   judged: boolean;
   /** Has a verdict other than its first unknown, or has finished one probe. */
   settled: boolean;
 }
 
+/** The figures of the last probe are entered in place. */
+interface KeptVerdict extends Verdict {
+  latencyMs: number | null;
+  at: number | null;
+}
+
 /** All entries that share one probe: the same address, port and definition. */
 interface ProbeGroup {
   readonly id: number;
-  readonly identity: string;
   readonly definition: DefinitionUse;
-  readonly entries: Set<Entry>;
+  readonly port: number;
+  readonly shard: number;
+  entries: readonly Entry[];
 }
 
 interface DefinitionUse {
   readonly id: number;
   readonly text: string;
   readonly definition: CheckDefinition;
-  probes: number;
+  /** By where they go, "10.0.0.1|80". */
+  readonly probes: Map<string, ProbeGroup>;
 }
 
 /** What changed, in the order in which shards must be told. */
@@ -50,9 +56,9 @@ export class WantedSet {
   readonly #byId = new Map<number, Entry>();
   readonly #verdicts = new Map<string, Verdict>();
   readonly #changes = new ChangeLog();
-  readonly #probes = new Map<string, ProbeGroup>();
   readonly #definitions = new Map<string, DefinitionUse>();
   readonly #texts = new WeakMap<CheckDefinition, string>();
+  readonly #causes = new SharedTexts();
   #nextId = 1;
   #unsettled = 0;
 
@@ -81,17 +87,17 @@ export class WantedSet {
     const defined: DefinitionUse[] = [];
     const added: Entry[] = [];
     const dropped: Entry[] = [];
-    for (const entry of this.#entries.values()) if (!wanted.has(entry.key)) dropped.push(entry);
+    for (const [key, entry] of this.#entries) if (!wanted.has(key)) dropped.push(entry);
     for (const check of wanted.values()) {
       const before = this.#entries.get(check.key);
-      const identity = this.#identityOf(check);
       if (before !== undefined) {
-        if (before.probe.identity === identity && sameThresholds(before.check, check)) continue;
+        if (this.#isSame(before, check)) {
+          before.check = check;
+          continue;
+        }
         dropped.push(before);
       }
-      added.push(
-        this.#insert(check, identity, before === undefined ? restored?.get(check.key) : undefined, now, defined),
-      );
+      added.push(this.#insert(check, before === undefined ? restored?.get(check.key) : undefined, now, defined));
     }
     // Removed last, so that new entries find what was known about their targets.
     const unused: DefinitionUse[] = [];
@@ -100,43 +106,50 @@ export class WantedSet {
   }
 
   /** @returns whether somebody should look again: the state is another one, or the first result is in */
-  update(id: number, verdict: Verdict): boolean {
+  update(id: number, { state, since, cause, latencyMs, at }: Verdict): boolean {
     const entry = this.#byId.get(id);
     if (entry === undefined) return false;
-    if (verdict.state !== 'unknown') entry.judged = true;
-    const stateChanged = verdict.state !== entry.verdict.state;
-    this.#put(entry, verdict);
-    return this.#settle(entry) || stateChanged;
+    if (state !== 'unknown') entry.judged = true;
+    const { verdict: before } = entry;
+    // A quiet real is told of again and again, with nothing new but the figures of the last probe.
+    if (before.state === state && before.since === since && before.cause === cause) {
+      before.latencyMs = latencyMs;
+      before.at = at;
+    } else {
+      // What comes from another thread is a copy, down to the texts.
+      const verdict = { state: STATES[state], since, cause: this.#causes.of(cause), latencyMs, at };
+      this.#set(entry, verdict);
+    }
+    return this.#settle(entry) || before.state !== state;
   }
 
   /** Every verdict of a shard becomes unknown. @returns whether one of them was not */
   doubt(shard: number, cause: string, now: number): boolean {
     let changed = false;
     for (const entry of this.#entries.values()) {
-      if (entry.shard !== shard || entry.verdict.state === 'unknown') continue;
-      this.#put(entry, { ...entry.verdict, state: 'unknown', since: now, cause });
+      if (entry.probe.shard !== shard || entry.verdict.state === 'unknown') continue;
+      this.#set(entry, { ...entry.verdict, state: 'unknown', since: now, cause });
       changed = true;
     }
     return changed;
   }
 
-  #put(entry: Entry, verdict: Verdict): void {
-    if (!saysTheSame(entry.verdict, verdict)) this.#changes.note(entry.key);
-    entry.verdict = verdict;
-    this.#verdicts.set(entry.key, verdict);
-  }
-
   /** What a new shard must be told to go on where the last one was. */
   *replay(shard: number): Generator<ToShard> {
     for (const { id, definition } of this.#definitions.values()) yield { kind: 'define', id, definition };
-    const entries = [...this.#entries.values()].filter((entry) => entry.shard === shard);
+    const entries = [...this.#entries.values()].filter((entry) => entry.probe.shard === shard);
     yield* addMessages(entries);
   }
 
-  #identityOf({ target }: WantedCheck): string {
-    const { definition, address } = target;
-    // The definition's number stands for its text, which ten thousand targets would repeat.
-    return `${this.#definitionOf(definition).id}|${address}|${probePort(definition, target.port)}`;
+  #set(entry: Entry, verdict: KeptVerdict): void {
+    entry.verdict = verdict;
+    this.#verdicts.set(entry.check.key, verdict);
+    this.#changes.note(entry.check.key);
+  }
+
+  #isSame({ check: before, probe }: Entry, check: WantedCheck): boolean {
+    if (before.rise !== check.rise || before.fall !== check.fall) return false;
+    return before === check || this.#definitionOf(check.target.definition).probes.get(endpointOf(check)) === probe;
   }
 
   #definitionOf(definition: CheckDefinition): DefinitionUse {
@@ -149,69 +162,64 @@ export class WantedSet {
   }
 
   #newDefinition(text: string, definition: CheckDefinition): DefinitionUse {
-    const use: DefinitionUse = { id: this.#nextId++, text, definition, probes: 0 };
+    const use: DefinitionUse = { id: this.#nextId++, text, definition, probes: new Map() };
     this.#definitions.set(text, use);
     return use;
   }
 
-  #insert(
-    check: WantedCheck,
-    identity: string,
-    restored: Verdict | undefined,
-    now: number,
-    defined: DefinitionUse[],
-  ): Entry {
-    const { key, target } = check;
-    const probe = this.#probes.get(identity) ?? this.#newProbe(identity, target.definition, defined);
+  #insert(check: WantedCheck, restored: Verdict | undefined, now: number, defined: DefinitionUse[]): Entry {
+    const endpoint = endpointOf(check);
+    const use = this.#definitionOf(check.target.definition);
+    const probe = use.probes.get(endpoint) ?? this.#newProbe(endpoint, check, use, defined);
     // New thresholds on a known target start from what is known, and not from nothing.
-    const sibling = [...probe.entries].find((entry) => entry.judged);
-    const port = probePort(target.definition, target.port);
+    const sibling = probe.entries.find((entry) => entry.judged);
     const entry: Entry = {
       id: this.#nextId++,
-      key,
       check,
-      port,
-      shard: shardOf(`${target.address}|${port}`, this.#shards),
       probe,
-      verdict: restored ?? sibling?.verdict ?? firstVerdict(now),
+      verdict: { ...(restored ?? sibling?.verdict ?? firstVerdict(now)) },
       judged: restored === undefined ? sibling !== undefined : restored.state !== 'unknown',
       settled: false,
     };
-    probe.entries.add(entry);
-    this.#entries.set(key, entry);
+    probe.entries = probe.entries.concat(entry);
+    this.#entries.set(check.key, entry);
     this.#byId.set(entry.id, entry);
-    this.#verdicts.set(key, entry.verdict);
-    this.#changes.note(key);
+    this.#verdicts.set(check.key, entry.verdict);
+    this.#changes.note(check.key);
     this.#unsettled++;
     this.#settle(entry);
     return entry;
   }
 
-  #newProbe(identity: string, definition: CheckDefinition, defined: DefinitionUse[]): ProbeGroup {
-    const use = this.#definitionOf(definition);
-    if (use.probes === 0) defined.push(use);
-    use.probes++;
-    const group: ProbeGroup = { id: this.#nextId++, identity, definition: use, entries: new Set() };
-    this.#probes.set(identity, group);
+  #newProbe(
+    endpoint: string,
+    { target }: WantedCheck,
+    definition: DefinitionUse,
+    defined: DefinitionUse[],
+  ): ProbeGroup {
+    if (definition.probes.size === 0) defined.push(definition);
+    const port = probePort(target.definition, target.port);
+    const shard = shardOf(endpoint, this.#shards);
+    const group: ProbeGroup = { id: this.#nextId++, definition, port, shard, entries: [] };
+    definition.probes.set(endpoint, group);
     return group;
   }
 
   #remove(entry: Entry, unused: DefinitionUse[]): void {
-    const { key, id, probe } = entry;
+    const { check, id, probe } = entry;
     this.#byId.delete(id);
     if (!entry.settled) this.#unsettled--;
     // The key may have passed to a newer entry by now.
-    if (this.#entries.get(key) === entry) {
-      this.#entries.delete(key);
-      this.#verdicts.delete(key);
-      this.#changes.note(key);
+    if (this.#entries.get(check.key) === entry) {
+      this.#entries.delete(check.key);
+      this.#verdicts.delete(check.key);
+      this.#changes.note(check.key);
     }
-    probe.entries.delete(entry);
-    if (probe.entries.size > 0) return;
-    this.#probes.delete(probe.identity);
+    probe.entries = probe.entries.filter((other) => other !== entry);
+    if (probe.entries.length > 0) return;
     const { definition } = probe;
-    definition.probes--;
-    if (definition.probes > 0) return;
+    definition.probes.delete(endpointOf(check));
+    if (definition.probes.size > 0) return;
     this.#definitions.delete(definition.text);
     unused.push(definition);
   }
@@ -233,7 +241,7 @@ export function* addMessages(entries: readonly Entry[]): Generator<ToShard> {
   }
 }
 
-function judgeSpec({ id, check, port, probe, verdict, judged }: Entry): JudgeSpec {
+function judgeSpec({ id, check, probe, verdict, judged }: Entry): JudgeSpec {
   const { address } = check.target;
   const seed: Seed | null = verdict.at === null && verdict.state === 'unknown' ? null : { ...verdict, judged };
   return {
@@ -241,21 +249,19 @@ function judgeSpec({ id, check, port, probe, verdict, judged }: Entry): JudgeSpe
     probe: probe.id,
     definition: probe.definition.id,
     address,
-    port,
+    port: probe.port,
     rise: check.rise,
     fall: check.fall,
     seed,
   };
 }
 
-/** Whether nothing but the figures of the last probe is new: a quiet real is told of again and again. */
-function saysTheSame(a: Verdict, b: Verdict): boolean {
-  return a.state === b.state && a.since === b.since && a.cause === b.cause;
+/** Where the probe goes. */
+function endpointOf({ target }: WantedCheck): string {
+  return `${target.address}|${probePort(target.definition, target.port)}`;
 }
 
-function sameThresholds(a: WantedCheck, b: WantedCheck): boolean {
-  return a.rise === b.rise && a.fall === b.fall;
-}
+const STATES: { readonly [S in VerdictState]: S } = { up: 'up', down: 'down', unknown: 'unknown' };
 
 /** FNV-1a, 32 bits: spreads neighbouring addresses evenly. */
 function shardOf(text: string, shards: number): number {

@@ -1,4 +1,5 @@
 import type { ActualDestination, DataplaneState, DestinationKey } from '../../ipvs/dataplane.ts';
+import type { SharedTexts } from '../../core/shared-texts.ts';
 import { sameDestination } from '../../ipvs/equality.ts';
 import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService, Named } from './desired-state.ts';
@@ -81,7 +82,7 @@ export function decideService(
   for (const share of shares) {
     const { name } = share.judged.real;
     byName.set(name, share);
-    reals.set(name, effectiveReal(share, realsBefore?.get(name)));
+    reals.set(name, effectiveReal(share, realsBefore?.get(name), input.texts));
   }
   const kernel = prepared.kernel.map((one, index) => {
     return wantedService(service, one, byName, sorry, waiting, input.actual, last?.decision.kernel[index]);
@@ -226,7 +227,7 @@ function sameVerdict(
   return checks.some(({ wanted }) => changed.has(wanted.key)) ? undefined : before.verdict;
 }
 
-function effectiveReal(share: Share, before: EffectiveReal | undefined): EffectiveReal {
+function effectiveReal(share: Share, before: EffectiveReal | undefined, texts: SharedTexts): EffectiveReal {
   const { real, checks, target, state, verdict, undecided } = share.judged;
   const now: EffectiveReal = {
     name: real.name,
@@ -242,7 +243,7 @@ function effectiveReal(share: Share, before: EffectiveReal | undefined): Effecti
     drainedSince: share.drain?.since ?? null,
     held: real.held,
   };
-  return before !== undefined && sameReal(before, now) ? before : now;
+  return before !== undefined && sameReal(before, now) ? before : { ...now, reason: texts.of(now.reason) };
 }
 
 function sameReal(a: EffectiveReal, b: EffectiveReal): boolean {

@@ -36,8 +36,8 @@ export function effectiveState(input: EffectiveInput): {
   const { memory, now } = input;
   const { desired } = input.prepared;
   const drains = new ActiveDrains(desired.drains, now);
-  const serviceInput = { ...input, drains, agent: desired.agent.name };
   const decisions = new StandingDecisions(input.last ?? null, desired.drains, now);
+  const serviceInput = { ...input, drains, agent: desired.agent.name, texts: decisions.texts };
   const renamed = memoriesWithoutService(memory, desired);
   const services = new Map<string, EffectiveService>();
   const kernel = new Map<ServiceKey, WantedService>();
@@ -67,17 +67,19 @@ export function effectiveState(input: EffectiveInput): {
     remembersTheSame &&= decision.memory === own;
     nextChangeMs = earlier(nextChangeMs, decision.nextChangeMs);
   }
+  const vips = new Map(
+    Object.values(desired.vips).map((vip) => [
+      vip.name,
+      decisions.vip(effectiveVip(vip, byVip.get(vip.name) ?? [], desired, drains)),
+    ]),
+  );
+  decisions.finish();
   return {
     effective: {
       revision: desired.revision,
       services,
       kernel,
-      vips: new Map(
-        Object.values(desired.vips).map((vip) => [
-          vip.name,
-          decisions.vip(effectiveVip(vip, byVip.get(vip.name) ?? [], desired, drains)),
-        ]),
-      ),
+      vips,
       marks: packetMarks(desired),
       nextChangeMs,
     },

@@ -1,4 +1,5 @@
 import type { Verdict } from '../../checks/port.ts';
+import type { SharedTexts } from '../../core/shared-texts.ts';
 import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';
 import type { ActiveDrains } from './drains.ts';
@@ -39,6 +40,8 @@ export interface JudgeInput {
   readonly agent: string;
   readonly drains: ActiveDrains;
   readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** Causes are the same for thousands of reals. */
+  readonly texts: SharedTexts;
   /** Wall-clock milliseconds. */
   readonly now: number;
 }
@@ -93,7 +96,7 @@ function presume(kernelWeight: number | undefined | null, service: DesiredServic
   return kernelWeight > 0;
 }
 
-function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts }: JudgeInput): RealVerdict {
+function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts, texts }: JudgeInput): RealVerdict {
   if (checks.length === 0 && real.checks.length > 0) return unknown('there is no port to probe', since);
   const [only] = checks;
   if (only === undefined || checks.length > 1) {
@@ -102,7 +105,7 @@ function verdictOf({ real, checks }: PreparedReal, since: number, { verdicts }: 
   }
   // One check is the rule, and there are many reals.
   const { state, since: own, cause } = verdicts.get(only.wanted.key) ?? unknown('not checked yet', since);
-  return { state, since: own, cause: `${only.check}: ${cause}` };
+  return { state, since: own, cause: texts.of(`${only.check}: ${cause}`) };
 }
 
 function unknown(cause: string, since: number): RealVerdict {

@@ -1,3 +1,4 @@
+import { SharedTexts } from '../../core/shared-texts.ts';
 import type { Drain, Named } from './desired-state.ts';
 import { isActive } from './drains.ts';
 import type { LastDecision, ServiceDecision } from './effective-service.ts';
@@ -32,11 +33,13 @@ export class StandingDecisions {
   readonly #active: string;
   readonly #services = new Map<string, StandingDecision>();
   readonly #vips = new Map<string, EffectiveVip>();
-  readonly #formerVips: ReadonlyMap<string, EffectiveVip>;
+  /** Causes and reasons that the passes have in common. */
+  readonly texts: SharedTexts;
+  #formerVips: ReadonlyMap<string, EffectiveVip>;
   /** What stood in the pass before; empty where the drains are others, which may concern any. */
-  readonly #before: ReadonlyMap<string, StandingDecision>;
+  #before: ReadonlyMap<string, StandingDecision>;
   /** All of it. */
-  readonly #former: ReadonlyMap<string, StandingDecision>;
+  #former: ReadonlyMap<string, StandingDecision>;
   readonly #changed: ReadonlySet<string>;
 
   /** @param last null = nothing is known of a pass before, or not what happened since */
@@ -45,6 +48,7 @@ export class StandingDecisions {
     const active = Object.values(drains).filter((drain) => isActive(drain, now));
     this.#active = active.map(({ name }) => name).join('|');
     const before = last === null ? null : last.decisions;
+    this.texts = before === null ? new SharedTexts() : before.texts;
     const stands = before !== null && before.#drains === drains && before.#active === this.#active;
     this.#formerVips = before === null ? new Map() : before.#vips;
     this.#former = before === null ? new Map() : before.#services;
@@ -80,6 +84,13 @@ export class StandingDecisions {
     const vip = before !== undefined && sameVip(before, now) ? before : now;
     this.#vips.set(vip.name, vip);
     return vip;
+  }
+
+  /** The pass is over: nobody asks any more what the one before decided, so it need not be kept beside this one. */
+  finish(): void {
+    this.#formerVips = new Map();
+    this.#former = new Map();
+    this.#before = this.#former;
   }
 
   #isNews({ keys }: StandingDecision): boolean {

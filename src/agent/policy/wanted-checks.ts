@@ -28,16 +28,14 @@ export class RealChecks {
   /** A check that has no port to probe (a real that is held in a service that was edited) is left out. */
   of(service: DesiredService, real: DesiredReal): RealCheck[] {
     const { rise, fall } = service.health;
-    const found: RealCheck[] = [];
-    for (const check of real.checks) {
+    const found = real.checks.map((check): RealCheck | null => {
       const definition = named(this.#desired.checks, check);
-      if (definition === undefined) continue;
-      const port = definitionPort(definition) ?? probePortOf(real, service);
-      if (port === null) continue;
+      const port = definition === undefined ? null : (definitionPort(definition) ?? probePortOf(real, service));
+      if (definition === undefined || port === null) return null;
       const key = `${real.address}|${port}|${rise}/${fall}|${this.#digestOf(check, definition)}`;
-      found.push({ check, wanted: { key, target: { address: real.address, port, definition }, rise, fall } });
-    }
-    return found;
+      return { check, wanted: { key, target: { address: real.address, port, definition }, rise, fall } };
+    });
+    return found.every((one) => one !== null) ? found : found.filter((one) => one !== null);
   }
 
   #digestOf(check: string, definition: CheckDefinition): string {
