@@ -7,6 +7,8 @@ export type ToWorker =
   /** Against the routes sent before to the same worker; a new worker has none. */
   | { readonly kind: 'routes'; readonly id: number; readonly delta: RouteDelta; readonly flushTimeoutMs: number }
   | { readonly kind: 'releaseEndOfRib' }
+  /** To be answered with `pong` at once. */
+  | { readonly kind: 'ping' }
   | { readonly kind: 'stop'; readonly mode: StopMode };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -14,5 +16,6 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type FromWorker =
   | { readonly kind: 'peers'; readonly peers: readonly PeerStatus[] }
   | { readonly kind: 'flushed'; readonly id: number; readonly flushed: boolean }
+  | { readonly kind: 'pong' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly fields: object; readonly message: string };

@@ -7,6 +7,7 @@ import { workerEntry } from '../core/worker-entry.ts';
 import type { PeerSettings, PeerStatus, Route, Speaker, SpeakerSettings, StopMode } from './port.ts';
 import { RouteMemory } from './route-delta.ts';
 import type { FromWorker, ToWorker } from './worker-protocol.ts';
+import { WorkerWatch } from './worker-watch.ts';
 
 /** The part of a worker thread that the proxy uses. */
 export interface SpeakerWorker {
@@ -31,6 +32,8 @@ const RESTART_BACKOFF = { firstMs: 100, maxMs: 10_000, factor: 2, jitter: 0.25 }
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 /** A worker that has run this long is not the cause of its own end. */
 const STABLE_MS = 60_000;
+/** A worker that hangs must not hold up whoever waits for a flush any longer than this beyond its time. */
+const ANSWER_GRACE_MS = 1_000;
 /** Longer than the withdrawals, the Cease and its delivery can take together. */
 const STOP_DEADLINE_MS = 8000;
 
@@ -55,6 +58,8 @@ class WorkerSpeaker implements Speaker {
   #released = false;
   #peers: readonly PeerStatus[] = [];
   #lastDeath: string | null = null;
+  readonly #watch: WorkerWatch;
+  #hung = false;
   #nextFlush = 0;
   #restartPending = false;
   #cancelRestart: Cancel | undefined;
@@ -65,6 +70,14 @@ class WorkerSpeaker implements Speaker {
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
     this.#backoff = new Backoff(RESTART_BACKOFF, deps.random);
+    this.#watch = new WorkerWatch(
+      deps.clock,
+      () => this.#tell({ kind: 'ping' }),
+      () => {
+        this.#hung = true;
+        void this.#worker?.terminate();
+      },
+    );
   }
 
   configure(settings: SpeakerSettings | null): void {
@@ -82,10 +95,13 @@ class WorkerSpeaker implements Speaker {
     if (this.#worker === null || this.#stopping !== null) return Promise.resolve({ flushed: false });
     const id = this.#nextFlush++;
     const answered = new Promise<{ readonly flushed: boolean }>((resolve) => {
-      this.#flushes.set(id, (flushed) => {
+      const answer = (flushed: boolean): void => {
+        cancel();
         this.#flushes.delete(id);
         resolve({ flushed });
-      });
+      };
+      const cancel = this.#deps.clock.after(flushTimeoutMs + ANSWER_GRACE_MS, () => answer(false));
+      this.#flushes.set(id, answer);
     });
     this.#tell({ kind: 'routes', id, delta, flushTimeoutMs });
     return answered;
@@ -113,6 +129,7 @@ class WorkerSpeaker implements Speaker {
   async #stop(mode: StopMode): Promise<void> {
     this.#cancelRestart?.();
     this.#cancelStable?.();
+    this.#watch.stop();
     const worker = this.#worker;
     if (worker === null) return;
     await new Promise<void>((resolve) => {
@@ -133,13 +150,15 @@ class WorkerSpeaker implements Speaker {
     this.#restartPending = false;
     const worker = (this.#deps.spawn ?? spawnWorker)();
     this.#worker = worker;
+    this.#hung = false;
+    this.#watch.start();
     let cause: unknown;
     worker.on('message', (message) => {
       if (worker === this.#worker) this.#heard(message);
     });
     worker.on('error', (error) => (cause = error));
     worker.on('exit', (code) => {
-      if (worker === this.#worker) this.#died(cause ?? `exit code ${code}`);
+      if (worker === this.#worker) this.#died(cause ?? (this.#hung ? 'it had ceased to answer' : `exit code ${code}`));
     });
     this.#cancelStable = this.#deps.clock.after(STABLE_MS, () => this.#backoff.reset());
     this.#bringUpToDate();
@@ -160,6 +179,7 @@ class WorkerSpeaker implements Speaker {
   }
 
   #heard(message: FromWorker): void {
+    this.#watch.heard();
     switch (message.kind) {
       case 'peers':
         this.#peers = message.peers;
@@ -167,6 +187,8 @@ class WorkerSpeaker implements Speaker {
         break;
       case 'flushed':
         this.#flushes.get(message.id)?.(message.flushed);
+        break;
+      case 'pong':
         break;
       case 'stopped':
         this.#onStopped?.();
@@ -183,6 +205,7 @@ class WorkerSpeaker implements Speaker {
     const { clock, log } = this.#deps;
     this.#worker = null;
     this.#cancelStable?.();
+    this.#watch.stop();
     for (const answer of this.#flushes.values()) answer(false);
     this.#onStopped?.();
     if (this.#stopping !== null) return;

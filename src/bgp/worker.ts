@@ -43,6 +43,9 @@ function serve(port: MessagePort): void {
       case 'releaseEndOfRib':
         speaker.releaseEndOfRib();
         break;
+      case 'ping':
+        tell({ kind: 'pong' });
+        break;
       case 'stop':
         void speaker.stop(message.mode).then(() => tell({ kind: 'stopped' }));
         break;

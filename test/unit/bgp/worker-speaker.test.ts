@@ -11,6 +11,7 @@ import { ManualClock } from '../../fakes/manual-clock.ts';
 class FakeWorker implements SpeakerWorker {
   readonly posted: ToWorker[] = [];
   terminated = false;
+  hangs = false;
   readonly #listeners: { message?: (m: FromWorker) => void; error?: (e: unknown) => void; exit?: (c: number) => void } =
     {};
 
@@ -22,6 +23,10 @@ class FakeWorker implements SpeakerWorker {
   }
 
   postMessage(message: ToWorker): void {
+    if (message.kind === 'ping') {
+      if (!this.hangs) this.tell({ kind: 'pong' });
+      return;
+    }
     this.posted.push(structuredClone(message));
   }
 
@@ -160,6 +165,37 @@ describe('the proxy of the speaker', () => {
     expect(worker().kinds).toEqual(['configure', 'routes', 'releaseEndOfRib']);
     expect(worker().posted[0]).toMatchObject({ settings: { restarting: true } });
     expect([...worker().routes.keys()]).toEqual(['203.0.113.9']);
+  });
+
+  it('waits for a flush no longer than a second beyond its time, whatever the worker does', async () => {
+    speaker.configure(speakerSettings());
+    worker().hangs = true;
+    let flushed: boolean | null = null;
+    void speaker.setRoutes([route('203.0.113.1')], 1_000).then((answer) => (flushed = answer.flushed));
+    await clock.advanceAsync(1_999);
+    expect(flushed).toBeNull();
+    await clock.advanceAsync(1);
+    expect(flushed).toBe(false);
+    // An answer that comes later is nobody's.
+    worker().tell({ kind: 'flushed', id: worker().lastFlush, flushed: true });
+  });
+
+  it('ends a worker that answers no more, and starts another, which knows the routes', () => {
+    speaker.configure(speakerSettings());
+    void speaker.setRoutes([route('203.0.113.1')], 100);
+    clock.advance(3_600_000);
+    expect(workers).toHaveLength(1);
+    worker().hangs = true;
+    clock.advance(5_999);
+    expect(worker().terminated).toBe(false);
+    clock.advance(4_000);
+    expect(workers[0]?.terminated).toBe(true);
+    expect(workers).toHaveLength(2);
+    expect(worker().posted[0]).toMatchObject({ settings: { restarting: true } });
+    expect([...worker().routes.keys()]).toEqual(['203.0.113.1']);
+    expect(speaker.peers()).toMatchObject([
+      { state: 'idle', lastError: expect.stringMatching(/ceased to answer/) as string },
+    ]);
   });
 
   it('backs off from a worker that dies again and again, and forgets it after a minute of peace', () => {
