@@ -28,11 +28,15 @@ interface Values {
 
 type Validators = { readonly [K in Kind]: Validator<Values[K]> };
 
-type Parsed = { readonly [K in Kind]: { readonly kind: K; readonly value: Values[K] } }[Kind];
+type Parsed = { readonly [K in Kind]: { readonly kind: K; readonly record: Decoded<Values[K]> } }[Kind];
+
+/** Where a record is, and not a folder. */
+type Place = Extract<RecordPath, { readonly kind: Kind }>;
 
 /** Flat, because there is one for each of ten thousand records: either a value or problems. */
 interface CacheEntry {
   readonly raw: RawRecord;
+  readonly place: Place;
   readonly parsed: Parsed | null;
   readonly problems: readonly FieldProblem[];
 }
@@ -62,7 +66,10 @@ function once<T>(make: () => Validator<T>): Validator<T> {
  */
 export class RecordDecoder {
   readonly #validators: Validators;
-  #cache = new Map<string, CacheEntry>();
+  /** By path: what the last call saw. */
+  readonly #known = new Map<string, CacheEntry>();
+  /** By path: last good versions, where the last call needed one. */
+  #lastGood = new Map<string, CacheEntry>();
 
   constructor(checks: CheckCatalog) {
     this.#validators = {
@@ -78,48 +85,53 @@ export class RecordDecoder {
    * @param previous the good records of the call before, or of the last-known-good file
    */
   decode(records: ReadonlyMap<string, RawRecord>, previous: ReadonlyMap<string, RawRecord>): DecodeOutcome {
-    const cache = new Map<string, CacheEntry>();
+    const lastGood = new LastGood(previous, this.#lastGood, (place, raw) => this.#parse(place, raw));
     const collector = new Collector();
+    let seen = 0;
     for (const raw of records.values()) {
-      const place = parsePath(raw.path);
-      if (place.kind === 'folder') continue;
       if (raw.bytes.length === 0) continue;
+      const known = this.#known.get(raw.path);
+      const place = known?.place ?? parsePath(raw.path);
+      if (place.kind === 'folder') continue;
       if (place.kind === 'invalid') {
         collector.problem(raw.path, { field: '', found: place.found, allowed: place.allowed }, 'ignored');
         continue;
       }
-      const { parsed, problems } = this.#parse(place.kind, raw, cache);
-      if (parsed !== null) {
-        collector.add(place, parsed, raw);
+      seen++;
+      const entry = this.#entryOf(place, raw, known);
+      if (entry !== known) this.#known.set(raw.path, entry);
+      if (entry.parsed !== null) {
+        collector.add(place, entry.parsed, entry.raw);
         continue;
       }
-      const lastGood = this.#lastGood(place.kind, previous.get(raw.path), cache);
-      const effect = lastGood === undefined ? 'ignored' : 'last good version stays';
-      for (const problem of problems) collector.problem(raw.path, problem, effect);
-      if (lastGood !== undefined) collector.add(place, lastGood.parsed, lastGood.raw);
+      const before = lastGood.of(place, raw.path);
+      const effect = before === undefined ? 'ignored' : 'last good version stays';
+      for (const problem of entry.problems) collector.problem(raw.path, problem, effect);
+      if (before !== undefined) collector.add(place, before.parsed, before.raw);
     }
-    this.#keepReferenced(records, previous, collector, cache);
-    this.#cache = cache;
+    this.#keepReferenced(records, lastGood, collector);
+    this.#lastGood = lastGood.used;
+    if (this.#known.size > seen) this.#forget(records);
     return collector.finish(revisionOf(records.values()));
   }
 
+  /** Drops what is not in the store any more. */
+  #forget(records: ReadonlyMap<string, RawRecord>): void {
+    for (const path of this.#known.keys()) if ((records.get(path)?.bytes.length ?? 0) === 0) this.#known.delete(path);
+  }
+
   /** What was deleted while something still refers to it stays in force. */
-  #keepReferenced(
-    records: ReadonlyMap<string, RawRecord>,
-    previous: ReadonlyMap<string, RawRecord>,
-    collector: Collector,
-    cache: Map<string, CacheEntry>,
-  ): void {
+  #keepReferenced(records: ReadonlyMap<string, RawRecord>, lastGood: LastGood, collector: Collector): void {
     const keep = (kind: Kind, name: string, referrers: string): boolean => {
       const path = pathOf(kind, name);
       const place = parsePath(path);
       if (place.kind === 'folder' || place.kind === 'invalid') return false;
-      const lastGood = this.#lastGood(kind, previous.get(path), cache);
-      if (lastGood === undefined) return false;
+      const before = lastGood.of(place, path);
+      if (before === undefined) return false;
       const found = records.get(path) === undefined ? 'nothing' : 'an empty value';
       const allowed = `the record, as long as ${referrers} refers to it`;
       collector.problem(path, { field: '', found, allowed }, 'last good version stays');
-      collector.add(place, lastGood.parsed, lastGood.raw);
+      collector.add(place, before.parsed, before.raw);
       return true;
     };
     for (const service of collector.orphanServices()) {
@@ -130,46 +142,60 @@ export class RecordDecoder {
     for (const { name, referrer } of collector.missingChecks()) keep('check', name, referrer);
   }
 
-  #parse(kind: Kind, raw: RawRecord, cache: Map<string, CacheEntry>): CacheEntry {
-    const known = this.#cache.get(raw.path);
-    const same = known !== undefined && known.raw.modified === raw.modified && known.raw.created === raw.created;
-    if (same && Buffer.compare(known.raw.bytes, raw.bytes) === 0) {
-      cache.set(raw.path, known);
-      return known;
-    }
-    const entry = this.#parseFresh(kind, raw);
-    cache.set(raw.path, entry);
-    return entry;
+  #entryOf(place: Place, raw: RawRecord, known: CacheEntry | undefined): CacheEntry {
+    if (known === undefined || !isSame(known.raw, raw)) return this.#parse(place, raw);
+    // After the whole store was read anew, what was read before must not be kept for the same bytes.
+    return known.raw === raw ? known : { ...known, raw };
   }
 
-  #parseFresh(kind: Kind, raw: RawRecord): CacheEntry {
+  #parse(place: Place, raw: RawRecord): CacheEntry {
     const json = parseRecordJson(raw.bytes);
-    if (!json.ok) return { raw, parsed: null, problems: [{ field: '', ...json.error }] };
+    if (!json.ok) return { raw, place, parsed: null, problems: [{ field: '', ...json.error }] };
+    const { kind, name } = place;
     const validated = this.#validators[kind](json.value);
-    if (!validated.ok) return { raw, parsed: null, problems: validated.error };
-    return { raw, parsed: { kind, value: validated.value } as Parsed, problems: NO_PROBLEMS };
+    if (!validated.ok) return { raw, place, parsed: null, problems: validated.error };
+    const { path, created, modified } = raw;
+    const record = { name, path, value: validated.value, created, modified };
+    return { raw, place, parsed: { kind, record } as Parsed, problems: NO_PROBLEMS };
   }
+}
 
-  #lastGood(
-    kind: Kind,
-    raw: RawRecord | undefined,
-    cache: Map<string, CacheEntry>,
-  ): { readonly raw: RawRecord; readonly parsed: Parsed } | undefined {
-    if (raw === undefined) return undefined;
-    const key = `last good ${raw.path}`;
-    const known = this.#cache.get(key);
-    const entry = known?.raw === raw ? known : this.#parseFresh(kind, raw);
-    cache.set(key, entry);
-    return entry.parsed === null ? undefined : { raw, parsed: entry.parsed };
-  }
+/** Whether both say the same of the same record. A source that has not seen it change gives the very same object. */
+function isSame(known: RawRecord, raw: RawRecord): boolean {
+  if (known === raw) return true;
+  if (known.modified !== raw.modified || known.created !== raw.created) return false;
+  return Buffer.compare(known.bytes, raw.bytes) === 0;
 }
 
 function pathOf(kind: Kind, name: string): string {
   return `config/${kind}s/${name}`;
 }
 
-function decodedOf<T>(name: string, { path, created, modified }: RawRecord, value: T): Decoded<T> {
-  return { name, path, value, created, modified };
+/** Good versions of records that are not good now, each parsed once for as long as it is needed. */
+class LastGood {
+  readonly used = new Map<string, CacheEntry>();
+  readonly #previous: ReadonlyMap<string, RawRecord>;
+  readonly #known: ReadonlyMap<string, CacheEntry>;
+  readonly #parse: (place: Place, raw: RawRecord) => CacheEntry;
+
+  constructor(
+    previous: ReadonlyMap<string, RawRecord>,
+    known: ReadonlyMap<string, CacheEntry>,
+    parse: (place: Place, raw: RawRecord) => CacheEntry,
+  ) {
+    this.#previous = previous;
+    this.#known = known;
+    this.#parse = parse;
+  }
+
+  of(place: Place, path: string): { readonly raw: RawRecord; readonly parsed: Parsed } | undefined {
+    const raw = this.#previous.get(path);
+    if (raw === undefined) return undefined;
+    const known = this.#known.get(path);
+    const entry = known?.raw === raw ? known : this.#parse(place, raw);
+    this.used.set(path, entry);
+    return entry.parsed === null ? undefined : { raw, parsed: entry.parsed };
+  }
 }
 
 interface Reference {
@@ -194,32 +220,30 @@ class Collector {
     this.#problems.push({ path, ...problem, effect });
   }
 
-  add(place: RecordPath, parsed: Parsed, raw: RawRecord): void {
-    if (place.kind === 'folder' || place.kind === 'invalid') return;
+  add(place: Place, parsed: Parsed, raw: RawRecord): void {
     this.#good.set(raw.path, raw);
     switch (parsed.kind) {
       case 'vip':
-        this.#vips.set(place.name, decodedOf(place.name, raw, parsed.value));
+        this.#vips.set(place.name, parsed.record);
         return;
       case 'service':
-        this.#services.set(place.name, decodedOf(place.name, raw, parsed.value));
+        this.#services.set(place.name, parsed.record);
         return;
       case 'real':
-        if (place.kind === 'real')
-          this.#realsOf(place.service).set(place.name, decodedOf(place.name, raw, parsed.value));
+        if (place.kind === 'real') this.#realsOf(place.service).set(place.name, parsed.record);
         return;
       case 'check':
-        this.#checks.set(place.name, decodedOf(place.name, raw, parsed.value));
+        this.#checks.set(place.name, parsed.record);
         return;
       case 'agent':
-        this.#agents.set(place.name, decodedOf(place.name, raw, parsed.value));
+        this.#agents.set(place.name, parsed.record);
         return;
       case 'drain':
-        this.#drains.set(place.name, decodedOf(place.name, raw, parsed.value));
+        this.#drains.set(place.name, parsed.record);
         return;
       case 'approval': {
         const revision = place.name.startsWith('sha256:') ? place.name : `sha256:${place.name}`;
-        this.#approvals.set(revision, decodedOf(place.name, raw, parsed.value));
+        this.#approvals.set(revision, parsed.record);
         return;
       }
       default:

@@ -65,6 +65,7 @@ class ServiceBuilder {
   readonly #references: References;
   readonly #owners = new Map<ServiceKey, string>();
   readonly #services = new Map<string, DesiredService>();
+  readonly #checks = new Map<string, CheckDefinition>();
   #suggestions = 0;
 
   constructor(records: RecordSet, agent: DesiredAgent, vips: VipTable, previous: Desired | null) {
@@ -91,32 +92,30 @@ class ServiceBuilder {
     this.#report(path, faults, chosen !== null);
     if (chosen === null) return;
     for (const key of this.#keysOf(chosen)) if (!this.#owners.has(key)) this.#owners.set(key, name);
+    this.#gather(chosen.checks);
     const service = { ...chosen, reals: this.#realsOf(chosen, override) };
     this.#services.set(name, service);
     for (const advice of quorumAdvice(service)) this.problems.push({ path, ...advice, effect: 'in force' });
   }
 
   finish(): Pick<Desired, 'services' | 'vips' | 'checks'> {
-    const checks = new Map<string, CheckDefinition>();
     const vips = new Map<string, NonNullable<ReturnType<VipTable['get']>>>();
     for (const service of this.#services.values()) {
       const vip = this.#vips.get(service.vip);
       if (vip !== null) vips.set(vip.name, vip);
-      this.#gather(service.checks, checks);
-      for (const real of Object.values(service.reals)) this.#gather(real.checks, checks);
     }
     return {
       vips: Object.fromEntries(vips),
       services: Object.fromEntries(this.#services),
-      checks: Object.fromEntries(checks),
+      checks: Object.fromEntries(this.#checks),
     };
   }
 
-  #gather(names: readonly string[], checks: Map<string, CheckDefinition>): void {
+  #gather(names: readonly string[]): void {
     for (const name of names) {
-      if (checks.has(name)) continue;
+      if (this.#checks.has(name)) continue;
       const definition = this.#check(name);
-      if (definition !== null) checks.set(name, definition);
+      if (definition !== null) this.#checks.set(name, definition);
     }
   }
 
@@ -169,6 +168,7 @@ class ServiceBuilder {
     };
     const take = (real: DesiredReal): void => {
       reals[real.name] = real;
+      if (real.checks !== service.checks) this.#gather(real.checks);
       const there = byAddress.get(real.address);
       if (there === undefined) byAddress.set(real.address, [real]);
       else there.push(real);
