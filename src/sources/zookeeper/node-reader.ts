@@ -17,14 +17,19 @@ export interface Requester {
 /** One outcome for each path, in order; null: there is no such node. */
 export type ManyResult<T> = Result<readonly (T | null)[], CodedError>;
 
+/** Sees what was read of a path, null when there is no such node; may refuse to go on. */
+export type Visit = (path: string, node: NodeData | null) => Result<void, CodedError>;
+
 /** Reads many nodes at once. Any error but a missing node fails the whole read. */
 export interface NodeReader {
   data(paths: readonly string[]): Promise<ManyResult<NodeData>>;
+  /** The same, each node shown as its reply comes: of a large tree, nothing that a visitor does not need piles up. */
+  visit(paths: readonly string[], visit: Visit): Promise<Result<void, CodedError>>;
   children(paths: readonly string[]): Promise<ManyResult<readonly string[]>>;
 }
 
-/** Nodes in one multiRead. */
-const BATCH = 100;
+/** Nodes in one multiRead: some 20 kB there, and 50 kB back. */
+const BATCH = 250;
 /** multiReads under way at once: the server never waits for us, and replies do not pile up. */
 const BATCHES_UNDER_WAY = 8;
 /** Single reads under way at once, for servers without multiRead. */
@@ -44,6 +49,14 @@ export class MultiNodeReader implements NodeReader {
 
   children(paths: readonly string[]): Promise<ManyResult<readonly string[]>> {
     return this.#read(paths, multiGetChildren, 'getChildren');
+  }
+
+  async visit(paths: readonly string[], visit: Visit): Promise<Result<void, CodedError>> {
+    const visited = await windowed(chunks(paths, BATCH), BATCHES_UNDER_WAY, async (batch) => {
+      const nodes = await this.#readBatch(batch, multiGetData, 'getData');
+      return nodes.ok ? visitAll(batch, nodes.value, visit) : nodes;
+    });
+    return visited.ok ? ok(undefined) : visited;
   }
 
   async #read<T>(
@@ -99,11 +112,28 @@ export class PlainNodeReader implements NodeReader {
     return windowed(paths, SINGLES_UNDER_WAY, (path) => this.#one(getChildren(path, this.#watch)));
   }
 
+  async visit(paths: readonly string[], visit: Visit): Promise<Result<void, CodedError>> {
+    const nodes = await this.data(paths);
+    return nodes.ok ? visitAll(paths, nodes.value, visit) : nodes;
+  }
+
   async #one<T>(call: Call<T>): Promise<Result<T | null, CodedError>> {
     const reply = await this.#session.request(call);
     if (!reply.ok) return isRefusal(reply.error, 'noNode') ? ok(null) : reply;
     return reply;
   }
+}
+
+export function visitAll(
+  paths: readonly string[],
+  nodes: readonly (NodeData | null)[],
+  visit: Visit,
+): Result<void, CodedError> {
+  for (const [index, path] of paths.entries()) {
+    const visited = visit(path, nodes[index] ?? null);
+    if (!visited.ok) return visited;
+  }
+  return ok(undefined);
 }
 
 /** Runs `job` over all items with at most `limit` under way; the first error ends it. Results keep their order. */
@@ -137,25 +167,21 @@ export interface WalkOptions {
 }
 
 /**
- * Reads the nodes at `paths` and everything below them, level by level. `visit` sees every path that was asked for,
- * null when it has no node (any more); it may refuse to go on.
+ * Reads the nodes at `paths` and everything below them, level by level. `visit` sees every path that was asked for.
  */
 export async function walk(
   reader: NodeReader,
   paths: readonly string[],
-  visit: (path: string, node: NodeData | null) => Result<void, CodedError>,
+  visit: Visit,
   options: WalkOptions,
 ): Promise<Result<void, CodedError>> {
   for (let level = paths; level.length > 0;) {
-    const data = await reader.data(level);
-    if (!data.ok) return data;
     const parents: string[] = [];
-    for (const [index, path] of level.entries()) {
-      const node = data.value[index] ?? null;
-      const visited = visit(path, node);
-      if (!visited.ok) return visited;
+    const read = await reader.visit(level, (path, node) => {
       if (node !== null && (options.listAll || node.stat.childCount > 0)) parents.push(path);
-    }
+      return visit(path, node);
+    });
+    if (!read.ok) return read;
     const listed = await reader.children(parents);
     if (!listed.ok) return listed;
     level = parents.flatMap((path, index) => (listed.value[index] ?? []).map((name) => `${path}/${name}`));

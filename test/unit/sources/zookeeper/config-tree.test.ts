@@ -5,10 +5,12 @@ import { err, ok } from '../../../../src/core/result.ts';
 import type { Result } from '../../../../src/core/result.ts';
 import type { Call, NodeData, Stat } from '../../../../src/sources/zookeeper/calls.ts';
 import { ConfigTree } from '../../../../src/sources/zookeeper/config-tree.ts';
-import type { ManyResult, NodeReader, Requester } from '../../../../src/sources/zookeeper/node-reader.ts';
+import { chunks, visitAll } from '../../../../src/sources/zookeeper/node-reader.ts';
+import type { ManyResult, NodeReader, Requester, Visit } from '../../../../src/sources/zookeeper/node-reader.ts';
 import { EVENT, OP, SERVER_ERROR, ServerRefusal } from '../../../../src/sources/zookeeper/protocol.ts';
 import { runs } from '../../../fakes/property.ts';
 
+const BATCH = 4;
 const LIMITS = { maxRecords: 1_000, maxBytes: 10_000 };
 
 /**
@@ -66,6 +68,17 @@ class FakeTree implements NodeReader, Requester {
     if (this.failure !== undefined) return err(this.failure);
     for (const path of paths) if (this.oneShot && this.nodes.has(path)) this.#dataWatches.add(path);
     return ok(paths.map((path) => this.#nodeAt(path)));
+  }
+
+  /** A few at a time, so that others come between. */
+  async visit(paths: readonly string[], visit: Visit): Promise<Result<void, CodedError>> {
+    for (const batch of chunks(paths, BATCH)) {
+      const nodes = await this.data(batch);
+      if (!nodes.ok) return nodes;
+      const visited = visitAll(batch, nodes.value, visit);
+      if (!visited.ok) return visited;
+    }
+    return ok(undefined);
   }
 
   async children(paths: readonly string[]): Promise<ManyResult<readonly string[]>> {
