@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describeError } from '../core/errors.ts';
 import type { Cancel, Clock, Log, Unsubscribe } from '../core/ports.ts';
 import { Coalescer } from '../core/coalescer.ts';
@@ -49,7 +50,8 @@ const REFRESH_BYTES_PER_MS = 8;
 const VALID_REFRESHES = 3;
 
 interface Written {
-  readonly content: string;
+  /** Of the content without the stamp: the text itself is a megabyte with ten thousand reals. */
+  readonly digest: string;
   readonly session: string;
   readonly at: number;
   /** What its reader was promised; more records since then do not break the promise. */
@@ -197,19 +199,19 @@ export class Publisher {
   #stamp(wanted: Publication, session: string): Map<string, Uint8Array> {
     const written = new Map<string, Written>();
     const now = this.#deps.clock.now();
-    const add = (path: string, { content, text }: Said, refreshMs: number, stamp: object): void => {
+    const add = (path: string, { content, digest }: Said, refreshMs: number, stamp: object): void => {
       const before = this.#written.get(path);
-      const fresh = before !== undefined && before.content === text && before.session === session;
+      const fresh = before !== undefined && before.digest === digest && before.session === session;
       if (fresh && now - before.at < before.refreshMs && now >= before.at) {
         written.set(path, before);
         return;
       }
       const record = { ...content, ...stamp, session, at: new Date(now).toISOString() };
-      written.set(path, { content: text, session, at: now, refreshMs, bytes: Buffer.from(JSON.stringify(record)) });
+      written.set(path, { digest, session, at: now, refreshMs, bytes: Buffer.from(JSON.stringify(record)) });
     };
     add(this.#agentPath(), said(wanted.agent), REFRESH_MS, {});
     const health = [...wanted.health].map(([service, content]) => [service, said(content)] as const);
-    const refreshMs = healthRefreshMs(health.reduce((sum, [, { text }]) => sum + text.length, 0));
+    const refreshMs = healthRefreshMs(health.reduce((sum, [, { length }]) => sum + length, 0));
     // An edit that leaves the health of a service as it was is no reason to write it: the agent's own record says
     // which revision is in force.
     const revision = wanted.agent.acceptedRevision;
@@ -224,11 +226,13 @@ export class Publisher {
 
 interface Said {
   readonly content: AgentContent | HealthContent;
-  readonly text: string;
+  readonly digest: string;
+  readonly length: number;
 }
 
 function said(content: AgentContent | HealthContent): Said {
-  return { content, text: JSON.stringify(content) };
+  const text = JSON.stringify(content);
+  return { content, digest: createHash('sha256').update(text).digest('base64'), length: text.length };
 }
 
 /** @param characters of all health records of this agent */
