@@ -35,7 +35,7 @@ interface Probe extends Recurring {
   readonly endpoint: Endpoint;
   readonly timeoutMs: number;
   readonly prober: Prober;
-  readonly judges: Set<Judge>;
+  judges: readonly Judge[];
 }
 
 interface Judge {
@@ -144,7 +144,7 @@ export class Shard {
       const { id, rise, fall, seed } = spec;
       const judgement = judgementFrom(seed ?? firstVerdict(now), seed?.judged ?? false);
       const added: Judge = { id, probe, rise, fall, judgement, told: false };
-      probe.judges.add(added);
+      probe.judges = probe.judges.concat(added);
       this.#judges.set(id, added);
     }
     this.#scheduler.add(fresh);
@@ -164,7 +164,7 @@ export class Shard {
       timeoutMs,
       jitter: jitterOf(prepared.definition),
       prober: prepared.prober,
-      judges: new Set(),
+      judges: [],
       dueAt: 0,
       slot: -1,
       nominalAt: 0,
@@ -178,8 +178,8 @@ export class Shard {
     const { probe } = dropped;
     this.#judges.delete(id);
     this.#changed.delete(dropped);
-    probe.judges.delete(dropped);
-    if (probe.judges.size > 0) return;
+    probe.judges = probe.judges.filter((other) => other !== dropped);
+    if (probe.judges.length > 0) return;
     this.#probes.delete(probe.id);
     this.#scheduler.remove(probe);
   }
