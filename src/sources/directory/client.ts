@@ -8,7 +8,7 @@ import type { Result } from '../../core/result.ts';
 import type { StoreClient, StoreRecord, WatchHandlers, WriteOp } from '../source.ts';
 import { CreationIndex } from './creation-index.ts';
 import { fileError, isMissing } from './errors.ts';
-import { TICK_MS, fingerprintOf, isFresh, readWhole, syncFolder, writeAtomically } from './files.ts';
+import { TICK_MS, isFresh, readWhole, syncFolder, writeAtomically } from './files.ts';
 import { withLock } from './flock.ts';
 import { readSessions } from './ownership.ts';
 import { CREATION_INDEX, RECORD_SUFFIX, STATE_FOLDER, WRITE_LOCK, isBelow, isHidden, locate } from './paths.ts';
@@ -134,10 +134,12 @@ export class DirectoryStoreClient implements StoreClient {
         return { path, bytes: new Uint8Array(0), created, modified: entry.stats.birthtimeNs };
       if (entry.kind === 'odd') throw new CodedError('STORE_FORBIDDEN', `${path} cannot be read: ${entry.why}`);
       if (!isFresh(entry.stats, this.#clock.now())) {
-        const reading = await readWhole(entry.file, fingerprintOf(entry.stats)).catch((error: unknown) => {
-          if (isMissing(error)) return null;
-          throw error;
-        });
+        const reading = await readWhole(join(root, `${path}${RECORD_SUFFIX}`), entry.stats.fingerprint).catch(
+          (error: unknown) => {
+            if (isMissing(error)) return null;
+            throw error;
+          },
+        );
         if (reading?.kind === 'read') return { path, bytes: reading.bytes, created, modified: entry.stats.ctimeNs };
       }
       await this.#tick();

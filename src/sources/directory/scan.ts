@@ -4,7 +4,8 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { CodedError } from '../../core/errors.ts';
 import { fileError, isMissing } from './errors.ts';
-import { fingerprintOf } from './files.ts';
+import { fingerprintOf, stampsOf } from './files.ts';
+import type { Stamps } from './files.ts';
 import { RECORD_SUFFIX, isHidden } from './paths.ts';
 
 const MAX_ENTRIES = 200_000;
@@ -18,10 +19,10 @@ const PARALLEL = 16;
 
 /** A record's place as it was found, without its content. */
 export type ScannedEntry =
-  | { readonly kind: 'file'; readonly file: string; readonly stats: BigIntStats; readonly fingerprint: string }
-  | { readonly kind: 'folder'; readonly stats: BigIntStats; readonly fingerprint: string }
+  | { readonly kind: 'file'; readonly stats: Stamps; readonly fingerprint: string }
+  | { readonly kind: 'folder'; readonly stats: Stamps; readonly fingerprint: string }
   /** Something lies there that cannot be a record; why is for people. */
-  | { readonly kind: 'odd'; readonly why: string; readonly stats: BigIntStats; readonly fingerprint: string };
+  | { readonly kind: 'odd'; readonly why: string; readonly stats: Stamps; readonly fingerprint: string };
 
 export interface Scan {
   /** Whether the folder that was asked for is there. */
@@ -120,27 +121,32 @@ class Walk {
     try {
       const own = await lstat(file, { bigint: true });
       if (!own.isSymbolicLink()) {
-        this.#add(path, file, own, fingerprintOf(own));
+        this.#add(path, own);
         return;
       }
       const target = await followLink(this.#root, file);
       if (typeof target === 'string') this.#addOdd(path, target, own);
-      else this.#add(path, file, target, `${fingerprintOf(own)}>${fingerprintOf(target)}`);
+      else this.#add(path, target, `${fingerprintOf(own)}>`);
     } catch (error) {
       // Gone since its name was read, which is an answer too.
       if (!isMissing(error)) throw fileError(error, file);
     }
   }
 
-  #add(path: string, file: string, stats: BigIntStats, fingerprint: string): void {
+  /** @param link fingerprint of the link that leads to it */
+  #add(path: string, stats: BigIntStats, link = ''): void {
     if (!stats.isFile()) this.#addOdd(path, 'it is not a regular file', stats);
     else if (stats.size > BigInt(MAX_FILE_BYTES))
       this.#addOdd(path, `it is larger than ${MAX_FILE_BYTES} bytes`, stats);
-    else this.#entries.set(path, { kind: 'file', file, stats, fingerprint });
+    else {
+      const stamps = stampsOf(stats);
+      this.#entries.set(path, { kind: 'file', stats: stamps, fingerprint: `${link}${stamps.fingerprint}` });
+    }
   }
 
   #addOdd(path: string, why: string, stats: BigIntStats): void {
-    this.#entries.set(path, { kind: 'odd', why, stats, fingerprint: fingerprintOf(stats) });
+    const stamps = stampsOf(stats);
+    this.#entries.set(path, { kind: 'odd', why, stats: stamps, fingerprint: stamps.fingerprint });
   }
 
   /** The folder as a record of its own. */
@@ -151,7 +157,7 @@ class Walk {
       const stats = await lstat(join(this.#root, path), { bigint: true });
       if (!stats.isDirectory()) return;
       // A folder's stamps move with every file in it; that it is there is all it says.
-      this.#entries.set(path, { kind: 'folder', stats, fingerprint: `${stats.ino}` });
+      this.#entries.set(path, { kind: 'folder', stats: stampsOf(stats), fingerprint: `${stats.ino}` });
     } catch (error) {
       if (!isMissing(error)) throw fileError(error, path);
     }

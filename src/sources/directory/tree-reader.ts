@@ -1,4 +1,5 @@
 import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CodedError } from '../../core/errors.ts';
 import type { Clock, Log } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
@@ -6,7 +7,8 @@ import type { Result } from '../../core/result.ts';
 import type { StoreRecord } from '../source.ts';
 import type { CreationIndex } from './creation-index.ts';
 import { errnoOf, fileError, isMissing } from './errors.ts';
-import { fingerprintOf, isFresh, readWhole } from './files.ts';
+import { isFresh, readWhole } from './files.ts';
+import { RECORD_SUFFIX } from './paths.ts';
 import { NO_ROOT, inParallel, scan } from './scan.ts';
 import type { Scan, ScannedEntry } from './scan.ts';
 
@@ -91,7 +93,7 @@ export class TreeReader {
     let steady = true;
     let bytes = 0;
     await inParallel([...before.entries], async ([path, entry]) => {
-      const content = await this.#content(path, entry);
+      const content = await this.#content(real, path, entry);
       if (content === null) steady = false;
       else contents.set(path, content);
       bytes += content?.record.bytes.length ?? 0;
@@ -138,7 +140,7 @@ export class TreeReader {
   }
 
   /** null: it changed under our eyes. */
-  async #content(path: string, entry: ScannedEntry): Promise<Content | null> {
+  async #content(root: string, path: string, entry: ScannedEntry): Promise<Content | null> {
     const known = this.#contents.get(path);
     if (known?.fingerprint === entry.fingerprint && !known.fresh) return known;
     const build = (bytes: Uint8Array, whole: boolean, fresh: boolean): Content => ({
@@ -160,7 +162,7 @@ export class TreeReader {
       case 'file':
         try {
           const fresh = isFresh(entry.stats, this.#clock.now());
-          const reading = await readWhole(entry.file, fingerprintOf(entry.stats));
+          const reading = await readWhole(join(root, `${path}${RECORD_SUFFIX}`), entry.stats.fingerprint);
           if (reading.kind === 'changing') return null;
           // No record is an empty file: an editor has emptied it to write it anew, or somebody's disk was full.
           if (reading.bytes.length === 0) return build(marker('the file is empty'), false, fresh);
