@@ -223,6 +223,8 @@ export class ConfigIntake {
     const { position, rootExists } = snapshot;
     const seen = { seenRevision: decoded.revision, position, rootExists, failure: null };
     if (!rootExists && this.#accepted === null) {
+      if (this.#view.rootExists !== false)
+        this.#deps.log.warn({ position }, 'the store has no root yet: waiting for it');
       this.#update({ ...seen, seenRevision: null, problems: [] });
       return;
     }

@@ -31,6 +31,9 @@ describe('the way of edits', () => {
     await bench.start();
     expect(bench.intake.accepted()).toBeNull();
     expect(bench.intake.view().origin).toBe('none');
+    bench.source.notifyChange();
+    await bench.pass(0);
+    expect(bench.log.about('no root yet')).toHaveLength(1);
     bench.store.rootExists = true;
     bench.store.put('config/services/s0', { vip: 'shop', match: { ports: ['80'] } });
     await bench.pass(0);
