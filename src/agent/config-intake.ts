@@ -84,6 +84,8 @@ export class ConfigIntake {
   #accepted: Desired | null = null;
   #inForce = false;
   #good: ReadonlyMap<string, RawRecord> = new Map();
+  /** Services that are in force just as their records say. */
+  #sound: ReadonlySet<string> = new Set();
   #window: GuardWindow | null = null;
   #view: IntakeView;
   #gathering: Gathering | null = null;
@@ -219,6 +221,9 @@ export class ConfigIntake {
 
   #judge(snapshot: StoreSnapshot): void {
     const { clock } = this.#deps;
+    const sound = this.#sound;
+    // Until this look has come to its end, nothing is known to be as it was.
+    this.#sound = new Set();
     const decoded = this.#deps.decoder.decode(snapshot.records, this.#good);
     const { position, rootExists } = snapshot;
     const seen = { seenRevision: decoded.revision, position, rootExists, failure: null };
@@ -228,7 +233,8 @@ export class ConfigIntake {
       this.#update({ ...seen, seenRevision: null, problems: [] });
       return;
     }
-    const built = desiredState(decoded.records, this.#options.agent, this.#accepted, decoded.revision);
+    const asBefore = untouched(sound, decoded.touched);
+    const built = desiredState(decoded.records, this.#options.agent, this.#accepted, decoded.revision, asBefore);
     const problems = [...decoded.problems, ...built.problems];
     const settled = this.#settled(built.desired);
     const verdict = guard({
@@ -252,6 +258,7 @@ export class ConfigIntake {
     this.#accepted = accepted;
     this.#window = verdict.window;
     this.#good = decoded.good;
+    if (verdict.accepted === built.desired) this.#sound = built.sound;
     const acceptedAt = changed ? clock.now() : this.#view.acceptedAt;
     const confirmed = { origin: 'store', confirmedAt: clock.now(), acceptedAt } as const;
     this.#update({ ...seen, ...confirmed, problems, hold: verdict.hold });
@@ -321,6 +328,11 @@ export class ConfigIntake {
   #notify(): void {
     for (const poke of this.#listeners) poke();
   }
+}
+
+/** Those of whose records none was touched. */
+export function untouched(sound: ReadonlySet<string>, touched: ReadonlySet<string> | null): ReadonlySet<string> {
+  return new Set(touched === null ? [] : [...sound].filter((name) => !touched.has(name)));
 }
 
 /** What a recursive delete that has only begun may have taken already: services, reals, settings of this agent. */

@@ -70,6 +70,8 @@ export class RecordDecoder {
   readonly #known = new Map<string, CacheEntry>();
   /** By path: last good versions, where the last call needed one. */
   #lastGood = new Map<string, CacheEntry>();
+  /** What the last call gave as good; null = it did not come to its end. */
+  #good: ReadonlyMap<string, RawRecord> | null = null;
 
   constructor(checks: CheckCatalog) {
     this.#validators = {
@@ -87,6 +89,9 @@ export class RecordDecoder {
   decode(records: ReadonlyMap<string, RawRecord>, previous: ReadonlyMap<string, RawRecord>): DecodeOutcome {
     const lastGood = new LastGood(previous, this.#lastGood, (place, raw) => this.#parse(place, raw));
     const collector = new Collector();
+    const touched = new Touched();
+    if (previous !== this.#good) touched.noteAll();
+    this.#good = null;
     let seen = 0;
     for (const raw of records.values()) {
       if (raw.bytes.length === 0) continue;
@@ -99,6 +104,7 @@ export class RecordDecoder {
       }
       seen++;
       const entry = this.#entryOf(place, raw, known);
+      if (entry.parsed === null || entry.parsed !== known?.parsed) touched.note(place);
       if (entry !== known) this.#known.set(raw.path, entry);
       if (entry.parsed !== null) {
         collector.add(place, entry.parsed, entry.raw);
@@ -109,19 +115,25 @@ export class RecordDecoder {
       for (const problem of entry.problems) collector.problem(raw.path, problem, effect);
       if (before !== undefined) collector.add(place, before.parsed, before.raw);
     }
-    this.#keepReferenced(records, lastGood, collector);
+    if (this.#keepReferenced(records, lastGood, collector)) touched.noteAll();
     this.#lastGood = lastGood.used;
-    if (this.#known.size > seen) this.#forget(records);
-    return collector.finish(revisionOf(records.values()));
+    if (this.#known.size > seen) this.#forget(records, touched);
+    const outcome = collector.finish(revisionOf(records.values()));
+    this.#good = outcome.good;
+    return { ...outcome, touched: touched.services };
   }
 
   /** Drops what is not in the store any more. */
-  #forget(records: ReadonlyMap<string, RawRecord>): void {
-    for (const path of this.#known.keys()) if ((records.get(path)?.bytes.length ?? 0) === 0) this.#known.delete(path);
+  #forget(records: ReadonlyMap<string, RawRecord>, touched: Touched): void {
+    for (const [path, { place }] of this.#known) {
+      if ((records.get(path)?.bytes.length ?? 0) > 0) continue;
+      this.#known.delete(path);
+      touched.note(place);
+    }
   }
 
-  /** What was deleted while something still refers to it stays in force. */
-  #keepReferenced(records: ReadonlyMap<string, RawRecord>, lastGood: LastGood, collector: Collector): void {
+  /** What was deleted while something still refers to it stays in force. @returns whether there was such a thing */
+  #keepReferenced(records: ReadonlyMap<string, RawRecord>, lastGood: LastGood, collector: Collector): boolean {
     const keep = (kind: Kind, name: string, referrers: string): boolean => {
       const path = pathOf(kind, name);
       const place = parsePath(path);
@@ -134,12 +146,16 @@ export class RecordDecoder {
       collector.add(place, before.parsed, before.raw);
       return true;
     };
-    for (const service of collector.orphanServices()) {
+    const orphans = collector.orphanServices();
+    for (const service of orphans) {
       if (keep('service', service, `config/services/${service}/reals`)) continue;
       collector.dropOrphans(service);
     }
-    for (const { name, referrer } of collector.missingVips()) keep('vip', name, referrer);
-    for (const { name, referrer } of collector.missingChecks()) keep('check', name, referrer);
+    const vips = collector.missingVips();
+    for (const { name, referrer } of vips) keep('vip', name, referrer);
+    const checks = collector.missingChecks();
+    for (const { name, referrer } of checks) keep('check', name, referrer);
+    return orphans.length + vips.length + checks.length > 0;
   }
 
   #entryOf(place: Place, raw: RawRecord, known: CacheEntry | undefined): CacheEntry {
@@ -165,6 +181,25 @@ function isSame(known: RawRecord, raw: RawRecord): boolean {
   if (known === raw) return true;
   if (known.modified !== raw.modified || known.created !== raw.created) return false;
   return Buffer.compare(known.bytes, raw.bytes) === 0;
+}
+
+/** Gathers what other records than before are about. */
+class Touched {
+  #services: Set<string> | null = new Set();
+
+  get services(): ReadonlySet<string> | null {
+    return this.#services;
+  }
+
+  note(place: Place): void {
+    if (place.kind === 'real') this.#services?.add(place.service);
+    else if (place.kind === 'service') this.#services?.add(place.name);
+    else if (place.kind === 'vip' || place.kind === 'check' || place.kind === 'agent') this.noteAll();
+  }
+
+  noteAll(): void {
+    this.#services = null;
+  }
 }
 
 function pathOf(kind: Kind, name: string): string {
@@ -285,7 +320,7 @@ class Collector {
     return [...missing.values()];
   }
 
-  finish(revision: string): DecodeOutcome {
+  finish(revision: string): Omit<DecodeOutcome, 'touched'> {
     const records: RecordSet = {
       vips: this.#vips,
       services: this.#services,

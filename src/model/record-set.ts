@@ -51,4 +51,10 @@ export interface DecodeOutcome {
   readonly good: ReadonlyMap<string, RawRecord>;
   /** Revision of what the store holds, good and bad. */
   readonly revision: string;
+  /**
+   * Services of which a record came, went or changed since the call before, or is bad; null = other records did, on
+   * which any service may depend, or `previous` is not of that call. Drains and approvals do not count: no service is
+   * made of them.
+   */
+  readonly touched: ReadonlySet<string> | null;
 }

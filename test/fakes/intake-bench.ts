@@ -8,7 +8,6 @@ import { MemorySource, MemoryStore } from './memory-store.ts';
 import { RecordingLog } from './recording-log.ts';
 import { tempDir } from './temp-dir.ts';
 
-const decoder = new RecordDecoder(checkCatalog);
 export const SERVICES = ['s0', 's1', 's2', 's3', 's4', 's5', 's6', 's7', 's8', 's9'];
 
 /** A store with ten services, s0 to s9, and an intake on it. Limits are the default ones: 30 %, but always 2. */
@@ -22,7 +21,7 @@ export class IntakeBench {
   readonly intake: ConfigIntake;
   pokes = 0;
 
-  constructor(stateDir = tempDir()) {
+  constructor(stateDir = tempDir(), decoder = new RecordDecoder(checkCatalog)) {
     this.stateDir = stateDir;
     const { clock, log, source } = this;
     this.file = new LastKnownGoodFile(stateDir, { clock, log });

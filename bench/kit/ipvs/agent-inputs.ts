@@ -1,3 +1,4 @@
+import { untouched } from '../../../src/agent/config-intake.ts';
 import { desiredState } from '../../../src/agent/policy/desired.ts';
 import type { Desired } from '../../../src/agent/policy/desired-state.ts';
 import { shareStructure } from '../../../src/agent/policy/shared-structure.ts';
@@ -67,6 +68,8 @@ export class EditedStore {
   readonly #decoder = new RecordDecoder(checkCatalog);
   readonly #records = new Map<string, RawRecord>();
   #version = 0n;
+  #good: ReadonlyMap<string, RawRecord> = new Map();
+  #sound: ReadonlySet<string> = new Set();
   #desired: Desired;
 
   constructor() {
@@ -87,8 +90,11 @@ export class EditedStore {
   }
 
   #understood(before: Desired | null): Desired {
-    const { records, revision } = this.#decoder.decode(this.#records, new Map());
-    return shareStructure(before, desiredState(records, 'lb1', before, revision).desired);
+    const { records, revision, good, touched } = this.#decoder.decode(this.#records, this.#good);
+    const built = desiredState(records, 'lb1', before, revision, untouched(this.#sound, touched));
+    this.#good = good;
+    this.#sound = built.sound;
+    return shareStructure(before, built.desired);
   }
 
   #put(path: string, text: string): void {

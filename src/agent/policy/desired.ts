@@ -19,23 +19,36 @@ import { drainAdvice, drainOf } from './drains.ts';
 import { familiesOf, matchesOf, mixesFamilies } from './expansion.ts';
 import { findingInWords } from './findings.ts';
 import { overrideAdvice } from './overrides.ts';
+import { sameItems } from './shared-structure.ts';
+
+export interface Understood {
+  readonly desired: Desired;
+  readonly problems: readonly Problem[];
+  /** Services about which there is nothing to say, and that owe nothing to what was accepted before. */
+  readonly sound: ReadonlySet<string>;
+}
+
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * What the records mean for one agent. A record that cannot stand beside the others harms only itself: it stays as it
  * was in `previous`, or, if it was never good, it is left out; either way a problem says so.
  * @param previous what was accepted last, from this run or from the last-known-good file
+ * @param asBefore services that were sound when `previous` was made, and of whose records none was touched since: where
+ *   nothing else speaks against it they are taken over, the very same objects. It never changes the outcome
  */
 export function desiredState(
   records: RecordSet,
   agentName: string,
   previous: Desired | null,
   revision: string,
-): { readonly desired: Desired; readonly problems: readonly Problem[] } {
+  asBefore: ReadonlySet<string> = NONE,
+): Understood {
   const { agent, problems: agentProblems } = desiredAgent(agentName, records.agents, previous?.agent ?? null);
   const selected = [...records.services.values()].filter((service) => isSelected(service, agent.labels)).sort(byAge);
   const used = new Set(selected.map(({ value }) => value.vip));
   const vips = vipTable(used, records.vips, previous?.vips ?? {});
-  const builder = new ServiceBuilder(records, agent, vips, previous);
+  const builder = new ServiceBuilder(records, agent, vips, previous, asBefore);
   for (const record of selected) builder.add(record);
   const drains = [...records.drains.values()].map(drainOf);
   const desired: Desired = {
@@ -45,7 +58,9 @@ export function desiredState(
     drains: Object.fromEntries(drains.map((drain) => [drain.name, drain])),
   };
   const advice = [...overrideAdvice(agent, records), ...drainAdvice(records)];
-  return { desired, problems: [...agentProblems, ...vips.problems, ...builder.problems, ...advice] };
+  const isSound = agentProblems.length === 0 && vips.problems.length === 0;
+  const problems = [...agentProblems, ...vips.problems, ...builder.problems, ...advice];
+  return { desired, problems, sound: isSound ? builder.sound : NONE };
 }
 
 function isSelected({ value }: Decoded<ServiceRecord>, labels: Named<string>): boolean {
@@ -58,21 +73,30 @@ const MAX_SUGGESTIONS = 50;
 /** Takes services in the order of their age and keeps count of who has which kernel service. */
 class ServiceBuilder {
   readonly problems: Problem[] = [];
+  readonly sound = new Set<string>();
   readonly #records: RecordSet;
   readonly #agent: DesiredAgent;
   readonly #vips: VipTable;
   readonly #previous: Desired | null;
+  readonly #asBefore: ReadonlySet<string>;
   readonly #references: References;
   readonly #owners = new Map<ServiceKey, string>();
   readonly #services = new Map<string, DesiredService>();
   readonly #checks = new Map<string, CheckDefinition>();
   #suggestions = 0;
 
-  constructor(records: RecordSet, agent: DesiredAgent, vips: VipTable, previous: Desired | null) {
+  constructor(
+    records: RecordSet,
+    agent: DesiredAgent,
+    vips: VipTable,
+    previous: Desired | null,
+    asBefore: ReadonlySet<string>,
+  ) {
     this.#records = records;
     this.#agent = agent;
     this.#vips = vips;
     this.#previous = previous;
+    this.#asBefore = asBefore;
     this.#references = {
       mixesFamilies: mixesFamilies(agent),
       vip: (name) => vips.get(name),
@@ -83,6 +107,35 @@ class ServiceBuilder {
   }
 
   add(record: Decoded<ServiceRecord>): void {
+    const before = this.#takenOver(record.name);
+    if (before !== null) {
+      this.#claim(before);
+      this.#gather(before.checks);
+      for (const real of Object.values(before.reals)) if (real.checks !== before.checks) this.#gather(real.checks);
+      this.#services.set(before.name, before);
+      this.sound.add(before.name);
+      return;
+    }
+    const problems = this.problems.length;
+    this.#build(record);
+    if (this.problems.length === problems) this.sound.add(record.name);
+  }
+
+  /** The service as it was, if it would come out the same. */
+  #takenOver(name: string): DesiredService | null {
+    if (this.#previous === null || !this.#asBefore.has(name)) return null;
+    const service = named(this.#previous.services, name);
+    if (service === undefined) return null;
+    const addresses = named(this.#previous.vips, service.vip)?.addresses ?? [];
+    if (!sameItems(addresses, this.#addressesOf(service)) || this.#conflicts(service).length > 0) return null;
+    return service;
+  }
+
+  #claim(service: DesiredService): void {
+    for (const key of this.#keysOf(service)) if (!this.#owners.has(key)) this.#owners.set(key, service.name);
+  }
+
+  #build(record: Decoded<ServiceRecord>): void {
     const { name, path } = record;
     const override = named(this.#agent.overrides, name);
     const current = overridden(serviceOf(record), override);
@@ -91,7 +144,7 @@ class ServiceBuilder {
     const chosen = faults.length === 0 ? current : this.#lastGood(current, override);
     this.#report(path, faults, chosen !== null);
     if (chosen === null) return;
-    for (const key of this.#keysOf(chosen)) if (!this.#owners.has(key)) this.#owners.set(key, name);
+    this.#claim(chosen);
     this.#gather(chosen.checks);
     const service = { ...chosen, reals: this.#realsOf(chosen, override) };
     this.#services.set(name, service);

@@ -26,6 +26,7 @@ export function losses(accepted: Desired, candidate: Desired): Loss[] {
   let owners: ReadonlyMap<ServiceKey, DesiredService> | null = null;
   for (const service of Object.values(accepted.services)) {
     const same = named(candidate.services, service.name);
+    if (same === service) continue;
     if (same === undefined) owners ??= ownersOf(candidate);
     const successors = same !== undefined ? [same] : successorsOf(service, accepted, owners ?? new Map());
     if (successors.length === 0) {
