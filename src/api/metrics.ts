@@ -25,6 +25,8 @@ export async function renderMetrics(
   limits: MetricLimits = DEFAULT_METRIC_LIMITS,
 ): Promise<string> {
   const scrape: Scrape = { status, counters, ...shownReals(status, limits) };
+  // All that was put together until here was one turn.
+  await nextTurn();
   const registry = new Registry();
   const blocks: string[] = [];
   for (const definition of METRICS) {

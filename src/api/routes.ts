@@ -26,6 +26,8 @@ export interface RouteContext {
 
 export type Reply =
   | { readonly kind: 'json'; readonly code: number; readonly body: unknown }
+  /** The read model, whose services are sent one by one. */
+  | { readonly kind: 'status'; readonly status: StatusView }
   | { readonly kind: 'text'; readonly contentType: string; readonly text: string }
   | { readonly kind: 'error'; readonly code: number; readonly error: ApiErrorCode; readonly message: string };
 
@@ -114,14 +116,13 @@ export const ROUTES: readonly Route[] = [
       return { kind: 'text', contentType: METRICS_CONTENT_TYPE, text: await metrics.render(status) };
     },
   },
-  jsonRoute({
+  {
     path: '/v1/status',
     summary: 'Everything the agent knows about itself: the whole read model.',
-    schema: StatusView,
     showsCounters: true,
-    replies: { 200: 'The read model.' },
-    answer: ({ status }) => ({ body: status() }),
-  }),
+    replies: { 200: { description: 'The read model.', schema: StatusView } },
+    answer: ({ status }) => ({ kind: 'status', status: status() }),
+  },
   jsonRoute({
     path: '/v1/services',
     summary: 'One line for each service.',

@@ -137,6 +137,8 @@ export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   VipView,
 };
 
+export const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
+
 /**
  * A schema as plain JSON Schema. A choice between one plain type and null is written as `type: [T, 'null']`, which
  * says the same, reads better, and makes fastify's serializer four times faster on a large status.

@@ -15,7 +15,8 @@ import type { OperatorDesk } from './operator-desk.ts';
 import type { Reply, Route, Verify } from './routes.ts';
 import { ROUTES } from './routes.ts';
 import type { ApiErrorCode, ErrorReply } from './schemas.ts';
-import { ErrorReply as ErrorReplySchema, plainSchema } from './schemas.ts';
+import { ErrorReply as ErrorReplySchema, JSON_CONTENT_TYPE, plainSchema } from './schemas.ts';
+import { sendStatus } from './status-reply.ts';
 import { judgeWriter } from './write-access.ts';
 import type { WriteRoute } from './write-routes.ts';
 import { WRITE_ROUTES } from './write-routes.ts';
@@ -216,6 +217,8 @@ function send(reply: FastifyReply, answer: Reply): FastifyReply {
   switch (answer.kind) {
     case 'json':
       return reply.code(answer.code).send(answer.body);
+    case 'status':
+      return sendStatus(reply, answer.status);
     case 'text':
       return reply.type(answer.contentType).send(answer.text);
     case 'error':
@@ -226,7 +229,7 @@ function send(reply: FastifyReply, answer: Reply): FastifyReply {
 function sendError(reply: FastifyReply, status: number, code: ApiErrorCode, message: string): FastifyReply {
   const body: ErrorReply = { error: { code, message } };
   if (status === 401) void reply.header('www-authenticate', 'Basic realm="vipkeeper operators", charset="UTF-8"');
-  return reply.code(status).type('application/json; charset=utf-8').send(body);
+  return reply.code(status).type(JSON_CONTENT_TYPE).send(body);
 }
 
 function answerError(error: unknown, reply: FastifyReply, log: Log): FastifyReply {

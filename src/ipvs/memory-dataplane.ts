@@ -4,6 +4,7 @@ import type { Result } from '../core/result.ts';
 import { SCHEDULERS } from '../model/records/service.ts';
 import type {
   ActualDestination,
+  ActualService,
   ApplyReport,
   Dataplane,
   DataplaneInfo,
@@ -12,10 +13,12 @@ import type {
   DestinationKey,
   KernelDestination,
   KernelService,
+  ServiceKey,
   ServiceMatch,
 } from './dataplane.ts';
-import { servicesIn } from './dataplane.ts';
+import { serviceKeyOf } from './dataplane.ts';
 import { KernelTable } from './kernel-table.ts';
+import type { TableEntry } from './kernel-table.ts';
 import { NO_ACTIVITY, NO_TRAFFIC } from './traffic.ts';
 import { ReportBuilder } from './report.ts';
 
@@ -49,19 +52,17 @@ export class MemoryDataplane implements Dataplane {
   }
 
   read(): Promise<Result<DataplaneState, CodedError>> {
-    if (this.#closed) return Promise.resolve(err(closedError()));
-    const state = new Map(
-      Array.from(this.#table.entries, ([key, { service, destinations }]) => [
-        key,
-        { service, stats: NO_TRAFFIC, destinations: new Map(Array.from(destinations, withActivity)) },
-      ]),
-    );
-    return Promise.resolve(ok(state));
+    return Promise.resolve(this.#closed ? err(closedError()) : ok(new Map(Array.from(this.#table.entries, told))));
   }
 
-  async readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>> {
-    const state = await this.read();
-    return state.ok ? ok(servicesIn(state.value, matches)) : state;
+  readServices(matches: readonly ServiceMatch[]): Promise<Result<DataplaneState, CodedError>> {
+    if (this.#closed) return Promise.resolve(err(closedError()));
+    const found = matches.flatMap((match): [ServiceKey, ActualService][] => {
+      const key = serviceKeyOf(match);
+      const entry = this.#table.entries.get(key);
+      return entry === undefined ? [] : [told([key, entry])];
+    });
+    return Promise.resolve(ok(new Map(found)));
   }
 
   info(): Promise<Result<DataplaneInfo, CodedError>> {
@@ -91,6 +92,10 @@ export class MemoryDataplane implements Dataplane {
 
   readonly #hasModules = ({ scheduler, persistenceEngine }: KernelService): boolean =>
     this.#schedulers.has(scheduler) && (persistenceEngine === null || this.#engines.has(persistenceEngine));
+}
+
+function told([key, { service, destinations }]: [ServiceKey, TableEntry]): [ServiceKey, ActualService] {
+  return [key, { service, stats: NO_TRAFFIC, destinations: new Map(Array.from(destinations, withActivity)) }];
 }
 
 function withActivity([key, destination]: [DestinationKey, KernelDestination]): [DestinationKey, ActualDestination] {

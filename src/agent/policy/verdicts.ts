@@ -37,8 +37,12 @@ export function latencyOf(
   checks: readonly { readonly wanted: Pick<WantedCheck, 'key'> }[],
   verdicts: ReadonlyMap<string, Verdict>,
 ): number | null {
-  const latencies = checks.flatMap(({ wanted }) => verdicts.get(wanted.key)?.latencyMs ?? []);
-  return latencies.length === 0 ? null : Math.max(...latencies);
+  let slowest: number | null = null;
+  for (const { wanted } of checks) {
+    const latencyMs = verdicts.get(wanted.key)?.latencyMs ?? null;
+    if (latencyMs !== null && (slowest === null || latencyMs > slowest)) slowest = latencyMs;
+  }
+  return slowest;
 }
 
 function notYet(since: number): RealVerdict {

@@ -6,7 +6,7 @@ import { WRITE_ROUTES } from '../../../src/api/write-routes.ts';
 import { buildApp } from '../../../src/api/server.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import type { StatusView } from '../../../src/model/status.ts';
-import { statusView } from '../../fakes/status-view.ts';
+import { realView, serviceView, statusView } from '../../fakes/status-view.ts';
 
 let app: FastifyInstance | undefined;
 
@@ -50,8 +50,26 @@ describe('the routes', () => {
     expect(reply.json()).toEqual(statusView());
   });
 
+  it('let others have their turn while they send ten thousand reals', async () => {
+    const reals = Array.from({ length: 100 }, (_, index) => realView(`real-${index}`));
+    const services = Array.from({ length: 100 }, (_, index) => serviceView(`web-${index}`, reals));
+    const api = appWith(() => statusView({ services }));
+    await api.ready();
+    const answered: string[] = [];
+    const ask = async (path: string) => {
+      const reply = await api.inject(path);
+      answered.push(path);
+      return reply;
+    };
+    const [status] = await Promise.all([ask('/v1/status'), ask('/healthz')]);
+    expect(answered).toEqual(['/healthz', '/v1/status']);
+    expect(status.json()).toEqual(statusView({ services }));
+  });
+
   it('never send a field that the schema does not name', async () => {
-    const leaky = { ...statusView(), operatorAuth: 'root:secret' };
+    const [service] = statusView().services;
+    const leakyService = { ...service, name: 'web', password: 'a-secret' } as StatusView['services'][number];
+    const leaky = { ...statusView({ services: [leakyService] }), operatorAuth: 'root:secret' };
     const reply = await appWith(() => leaky).inject('/v1/status');
     expect(reply.statusCode).toBe(200);
     expect(reply.body).not.toContain('secret');
