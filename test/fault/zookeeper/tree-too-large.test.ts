@@ -15,6 +15,8 @@ const TOO_MANY = LONG ? 50_000 : 4_000;
 /** In one folder, and as many again below: 100,000 nodes, or as many as a short run can write. */
 const WIDE = LONG ? 50_000 : 10_000;
 
+const timeout = LONG ? 300_000 : 60_000;
+
 const numbered = (count: number): Map<string, string> =>
   new Map(Array.from({ length: count }, (_, n) => [`n${n}`, '']));
 
@@ -25,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => cleanups.run());
 
-test('it is said, what is in force stays, and edits count again once there is room', async () => {
+test('it is said, what is in force stays, and edits count again once there is room', { timeout }, async () => {
   const director = new ZookeeperDirector(ensemble.servers, { limits: { maxRecords: TOO_MANY, maxBytes: 1_000_000 } });
   await eventually('it serves', () => director.serves());
   await outsider.put(`${ROOT}/config/odd`, '');
@@ -41,17 +43,21 @@ test('it is said, what is in force stays, and edits count again once there is ro
   await director.stop();
 });
 
-test('within the limits a tree as wide, and as many again below it, is read whole and followed', async () => {
-  const root = '/wide';
-  await outsider.put(`${root}/config/services`, '');
-  await outsider.putMany(`${root}/config/services`, numbered(WIDE));
-  const folders = LONG ? 500 : 100;
-  for (let n = 0; n < folders; n++) {
-    await outsider.putMany(`${root}/config/services/n${n}`, numbered(WIDE / folders));
-  }
-  const watched = cleanups.source(ensemble.servers, { root, sessionTimeoutMs: 10_000 });
-  expect((await watched.snapshot()).records.size).toBe(1 + 2 * WIDE);
-  await watched.untilPoked(() => outsider.put(`${root}/config/services/n1/n1`, '{"edit":1}'));
-  await eventually('the edit', async () => (await watched.text('config/services/n1/n1')) === '{"edit":1}');
-  expect(watched.states.filter((kind) => kind === 'connected')).toHaveLength(1);
-});
+test(
+  'within the limits a tree as wide, and as many again below it, is read whole and followed',
+  { timeout },
+  async () => {
+    const root = '/wide';
+    await outsider.put(`${root}/config/services`, '');
+    await outsider.putMany(`${root}/config/services`, numbered(WIDE));
+    const folders = LONG ? 500 : 100;
+    for (let n = 0; n < folders; n++) {
+      await outsider.putMany(`${root}/config/services/n${n}`, numbered(WIDE / folders));
+    }
+    const watched = cleanups.source(ensemble.servers, { root, sessionTimeoutMs: 10_000 });
+    expect((await watched.snapshot()).records.size).toBe(1 + 2 * WIDE);
+    await watched.untilPoked(() => outsider.put(`${root}/config/services/n1/n1`, '{"edit":1}'));
+    await eventually('the edit', async () => (await watched.text('config/services/n1/n1')) === '{"edit":1}');
+    expect(watched.states.filter((kind) => kind === 'connected')).toHaveLength(1);
+  },
+);
