@@ -59,8 +59,9 @@ describe.each([
   beforeAll(async () => {
     store = await open();
     proxy = await ChaosProxy.start(store.target);
+    // The largest random numbers make the shortest pauses: connections that are cut at once are never steady.
     source = orThrow(
-      await openSource(store.settings(proxy.address), { clock: systemClock, random: () => 0, log: silentLog }),
+      await openSource(store.settings(proxy.address), { clock: systemClock, random: () => 0.99, log: silentLog }),
     );
     source.start();
   });

@@ -63,3 +63,22 @@ test('what was edited while we were cut off is told by a poke on our return, tho
   await reader.sees('config/vips/cut', '{"n":2}');
   expect(reader.get('config/vips/new')).toBe('{}');
 });
+
+// Something that takes connections in place of a server that is down, and hangs up, looks like a server that refuses us.
+test('down for two sessions behind a proxy: what the forgotten session left behind is replaced at once', async () => {
+  const member = ensemble.member(0);
+  const proxy = cleanups.add(await ChaosProxy.start(member.address));
+  const watched = cleanups.source([proxy.address], { sessionTimeoutMs: 1_500 });
+  const forgotten = await watched.session();
+  orThrow(await watched.publish({ 'state/agents/lb2': '1' }));
+  await member.kill();
+  await eventually('lost, and forgotten', () => watched.states.filter((kind) => kind === 'connecting').length === 2);
+  member.start();
+  // The server has it from its log, and gives it its time again.
+  await member.ready();
+  const session = await watched.session();
+  expect(session).not.toBe(forgotten);
+  const report = orThrow(await watched.publish({ 'state/agents/lb2': '2' }));
+  expect(report.refused).toEqual(new Map());
+  expect(orThrow(await watched.source.owner('state/agents/lb2'))?.session).toBe(session);
+});
