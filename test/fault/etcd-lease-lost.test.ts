@@ -47,6 +47,8 @@ test('cut off for longer than the lease lasts: a new lease, everything again wit
   expect(report).toEqual({ written: 0, deleted: 0, refused: new Map([[path(7), session(stranger)]]) });
   expect(await outside.get(path(7))).toBe('{"from":"a stranger"}');
   expect((await value(source.owner(path(0))))?.session).toBe(session(source));
+  // Of the connection that was given up, with its watches, nothing is left.
+  await eventually('one connection', () => proxy.open === 1);
   await stranger.close({ keepEphemeral: false });
   await source.close({ keepEphemeral: false });
 });

@@ -25,6 +25,7 @@ import { sendGrpcLogTo } from './grpc-log.ts';
 import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import { formatEndpoint, parseUser } from './settings.ts';
 import type { Endpoint, EtcdSettings, EtcdUser } from './settings.ts';
+import { giveUp } from './streams.ts';
 import { Token } from './token.ts';
 
 /** The largest reply we take. The default of 4 MB is less than a fleet's configuration; no limit is no limit. */
@@ -55,6 +56,7 @@ export class EtcdLink {
   readonly #token = new Token();
   readonly #user: EtcdUser | null;
   readonly #underWay = new Set<() => void>();
+  readonly #watches = new Set<WatchStream>();
   #renewal: Promise<Result<void, CodedError>> | null = null;
   #closed = false;
 
@@ -138,13 +140,24 @@ export class EtcdLink {
     return this.#call('lease keepalive', () => this.#etcd.leaseClient.leaseKeepAlive());
   }
 
-  watch(): Promise<Result<WatchStream, CodedError>> {
-    return this.#call('watch', () => this.#etcd.watchClient.watch());
+  async watch(): Promise<Result<WatchStream, CodedError>> {
+    const opened = await this.#call('watch', () => this.#etcd.watchClient.watch());
+    if (!opened.ok) return opened;
+    const stream = opened.value;
+    this.#watches.add(stream);
+    stream.on('end', () => this.#watches.delete(stream));
+    stream.on('error', () => this.#watches.delete(stream));
+    if (this.#closed) giveUp(stream);
+    return opened;
   }
 
-  /** Calls that are under way end now, with an error: gRPC would let them wait for their deadlines. */
+  /**
+   * Calls that are under way end now, with an error: gRPC would let them wait for their deadlines. So do watches: gRPC
+   * would let them go on, and the connection with them, if the member was only frozen.
+   */
   close(): void {
     this.#closed = true;
+    for (const stream of [...this.#watches]) giveUp(stream);
     this.#etcd.close();
     for (const giveUp of [...this.#underWay]) giveUp();
   }
