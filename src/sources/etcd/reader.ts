@@ -23,6 +23,9 @@ export interface Reading {
   readonly records: ReadonlyMap<string, StoreRecord>;
 }
 
+/** The part of a connection that a reading needs. */
+type RangeLink = Pick<EtcdLink, 'range'>;
+
 export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   readonly pageKeys?: number;
@@ -33,7 +36,7 @@ export interface ReadOptions {
  * same. The reading is linearizable, so it is never older than what a member has told us before.
  */
 export async function readBelow(
-  link: EtcdLink,
+  link: RangeLink,
   keys: Keys,
   path: string,
   options: ReadOptions = {},
@@ -45,7 +48,7 @@ export async function readBelow(
 }
 
 async function readOnce(
-  link: EtcdLink,
+  link: RangeLink,
   keys: Keys,
   path: string,
   { signal, pageKeys = PAGE_KEYS }: ReadOptions,

@@ -24,7 +24,7 @@ export class RecordWatch {
   readonly #watchers = new Map<string, number>();
   #lastNumber = 0;
 
-  constructor(link: EtcdLink, keys: Keys, handlers: RecordWatchHandlers) {
+  constructor(link: Pick<EtcdLink, 'watch'>, keys: Keys, handlers: RecordWatchHandlers) {
     this.#keys = keys;
     this.#handlers = handlers;
     this.#opening = link.watch().then((opened) => {

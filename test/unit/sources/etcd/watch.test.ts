@@ -1,50 +1,23 @@
-import { EventEmitter } from 'node:events';
-import type { IRangeResponse, IWatchRequest } from 'etcd3';
+import type { IRangeResponse } from 'etcd3';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { CodedError } from '../../../../src/core/errors.ts';
 import { ok } from '../../../../src/core/result.ts';
 import type { Result } from '../../../../src/core/result.ts';
 import type { WatchStream } from '../../../../src/sources/etcd/link.ts';
 import { ConfigWatch } from '../../../../src/sources/etcd/watch.ts';
+import { FakeWatchStream } from '../../../fakes/etcd-stream.ts';
 import { ManualClock, settle } from '../../../fakes/manual-clock.ts';
-
-/** The client's end of a watch stream; the test plays the member. */
-class FakeStream extends EventEmitter {
-  readonly sent: IWatchRequest[] = [];
-  cancelled = false;
-
-  write(request: IWatchRequest): void {
-    this.sent.push(request);
-  }
-  end(): void {
-    // Nothing of ours comes after it.
-  }
-  cancel(): void {
-    this.cancelled = true;
-  }
-  /** WatchResponse (etcd: api/etcdserverpb/rpc.proto), as far as it is looked at; int64 is text. */
-  answer(fields: object): void {
-    this.emit('data', {
-      created: false,
-      canceled: false,
-      compact_revision: '0',
-      cancel_reason: '',
-      events: [],
-      ...fields,
-    });
-  }
-}
 
 const RANGE = { key: Buffer.from('/vipkeeper/config/'), range_end: Buffer.from('/vipkeeper/config0') };
 let clock: ManualClock;
-let streams: FakeStream[];
+let streams: FakeWatchStream[];
 let revision: number;
 let changes: number;
 let ends: CodedError[];
 let watch: ConfigWatch;
 let started: Promise<Result<void, CodedError>>;
 
-const last = (): FakeStream => {
+const last = (): FakeWatchStream => {
   const stream = streams.at(-1);
   if (stream === undefined) throw new Error('no watch was opened');
   return stream;
@@ -62,7 +35,7 @@ beforeEach(async () => {
       return Promise.resolve(ok<IRangeResponse>({ header, kvs: [], more: false, count: '0' }));
     },
     watch: () => {
-      const stream = new FakeStream();
+      const stream = new FakeWatchStream();
       streams.push(stream);
       return Promise.resolve(ok<WatchStream>(stream));
     },

@@ -228,6 +228,13 @@ describe('a store that has begun again', () => {
     expect(after(frozen).state).toMatchObject({ snubs: [], session: { identity: IDENTITY } });
   });
 
+  test('who answers a greeting with nonsense has not refused us, either', () => {
+    const nonsense = new CodedError('STORE_PROTOCOL', 'a frame of -1 bytes', { transient: true });
+    const wrong = (at: number): FsmEvent[] => [opened, { kind: 'broken', at, error: nonsense }];
+    const { state } = after([...lost, ...wrong(20_000), ...wrong(40_000), retryDue, resolved(), ...wrong(60_000)]);
+    expect(state).toMatchObject({ snubs: [], session: { identity: IDENTITY }, lastError: nonsense });
+  });
+
   test('before that time has passed the session is kept', () => {
     const soon = after([...lost, ...snub(1_100), ...snub(1_200), retryDue, resolved(), ...snub(1_300)]);
     expect(soon.state.session?.identity).toBe(IDENTITY);
