@@ -1,3 +1,4 @@
+import { joinedKey } from '../core/joined-key.ts';
 import { SharedTexts } from '../core/shared-texts.ts';
 import { ChangeLog } from './change-log.ts';
 import { canonicalJson, probePort } from './definition.ts';
@@ -258,7 +259,7 @@ function judgeSpec({ id, check, probe, verdict, judged }: Entry): JudgeSpec {
 
 /** Where the probe goes. */
 function endpointOf({ target }: WantedCheck): string {
-  return `${target.address}|${probePort(target.definition, target.port)}`;
+  return joinedKey(target.address, probePort(target.definition, target.port));
 }
 
 const STATES: { readonly [S in VerdictState]: S } = { up: 'up', down: 'down', unknown: 'unknown' };

@@ -1,4 +1,5 @@
 import type { CodedError } from '../core/errors.ts';
+import { joinedKey } from '../core/joined-key.ts';
 import type { Result } from '../core/result.ts';
 import type { Family, IpAddress } from '../model/address.ts';
 
@@ -36,7 +37,7 @@ export function serviceKeyOf(match: ServiceMatch): ServiceKey {
 }
 
 export function destinationKeyOf(destination: { readonly address: IpAddress; readonly port: number }): DestinationKey {
-  return `${destination.address}|${destination.port}` as DestinationKey;
+  return joinedKey(destination.address, destination.port) as DestinationKey;
 }
 
 export interface KernelService {

@@ -1,3 +1,4 @@
+import { joinedKey } from '../../core/joined-key.ts';
 import { serviceKeyOf } from '../../ipvs/dataplane.ts';
 import type { ServiceKey } from '../../ipvs/dataplane.ts';
 import type { CheckDefinition } from '../../model/check-definition.ts';
@@ -65,7 +66,7 @@ export function idOf({ service, real }: Pick<Loss, 'service' | 'real'>): string 
 
 /** "10.0.0.1|80", or "10.0.0.1|" for a real on the port of its service. */
 export function targetOf(real: Pick<DesiredReal, 'address' | 'port'>): string {
-  return `${real.address}|${real.port ?? ''}`;
+  return joinedKey(real.address, real.port ?? '');
 }
 
 /** The services that share out the kernel services of one whose name is gone; none unless all are taken over. */

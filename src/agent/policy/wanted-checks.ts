@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { WantedCheck } from '../../checks/port.ts';
+import { joinedKey } from '../../core/joined-key.ts';
 import type { CheckDefinition } from '../../model/check-definition.ts';
 import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
 import { named } from './desired-state.ts';
@@ -32,7 +33,7 @@ export class RealChecks {
       const definition = named(this.#desired.checks, check);
       const port = definition === undefined ? null : (definitionPort(definition) ?? probePortOf(real, service));
       if (definition === undefined || port === null) return null;
-      const key = `${real.address}|${port}|${rise}/${fall}|${this.#digestOf(check, definition)}`;
+      const key = joinedKey(real.address, port, `${rise}/${fall}`, this.#digestOf(check, definition));
       return { check, wanted: { key, target: { address: real.address, port, definition }, rise, fall } };
     });
     return found.every((one) => one !== null) ? found : found.filter((one) => one !== null);
