@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { IntakeView } from '../../../src/agent/config-intake.ts';
 import { newCounters } from '../../../src/agent/counters.ts';
 import { TrafficLedger } from '../../../src/agent/traffic-ledger.ts';
@@ -112,6 +112,16 @@ function status(changes: Partial<StatusInput> = {}) {
 const LOST = { kind: 'connecting', since: NOW - 5_000, lastError: 'connection refused' } as const;
 
 describe('readiness', () => {
+  it('puts services together once somebody looks at them, and once only', () => {
+    const ledger = new TrafficLedger();
+    const ofReal = vi.spyOn(ledger, 'ofReal');
+    const view = status({ ledger });
+    expect(view.ready).toBe(true);
+    expect(ofReal).not.toHaveBeenCalled();
+    expect(view.services).toBe(view.services);
+    expect(ofReal).toHaveBeenCalledTimes(2);
+  });
+
   it('is given when all is as it should be', () => {
     expect(status()).toMatchObject({ ready: true, notReady: [] });
   });
