@@ -1,7 +1,18 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
 import type { FieldOptions } from '../fields.ts';
-import { choice, closedObject, duration, flag, hostAddress, integer, name, nestedObject, port } from '../fields.ts';
+import {
+  choice,
+  closedObject,
+  duration,
+  durationWithin,
+  flag,
+  hostAddress,
+  integer,
+  name,
+  nestedObject,
+  port,
+} from '../fields.ts';
 
 /** ip_vs schedulers of Linux 6.x (net/netfilter/ipvs/ip_vs_*.c). */
 export const SCHEDULERS = [
@@ -88,7 +99,7 @@ export const HealthPolicy = nestedObject(
       description: 'At least this share of the pooled reals stays in, although they fail (fail open); 0 = off.',
       allowed: 'a number, 0 to 1',
     }),
-    slowStart: duration({
+    slowStart: durationWithin('0s', '1d', {
       default: '0s',
       description: 'After coming up, the weight rises to its full value over this time; 0s = at once.',
     }),
@@ -99,12 +110,12 @@ export const HealthPolicy = nestedObject(
 /** What goes for a drain, and for whatever else leaves the service. */
 export const DrainPolicy = nestedObject(
   {
-    over: duration({
+    over: durationWithin('0s', '1d', {
       default: '0s',
       description: 'The weight of a real that is drained steps down to 0 over this time; 0s = at once.',
     }),
     timeout: Type.Optional(
-      duration({
+      durationWithin('0s', '30d', {
         description:
           "How long connections may last from then on, until the real is deleted; absent = the agent's drainTimeout.",
       }),
