@@ -2,20 +2,27 @@
  * What to do about one of our ephemeral records, given what we want and what we know: pure, so that every case can
  * be tested in a table.
  */
-import type { NodeData } from './calls.ts';
+import type { Stat } from './calls.ts';
 import type { MultiOp } from './multi.ts';
 import { CREATE, formatSession } from './protocol.ts';
 import type { AclEntry } from './acl.ts';
 
+/** One of our records. `bytes` is null when somebody else has written it, or the answer to our own write was lost. */
+export interface Ours {
+  readonly kind: 'ours';
+  readonly bytes: Uint8Array | null;
+  readonly version: number;
+}
+
 /** What we believe the store holds at a path. Absence of this value: nothing. */
 export type Known =
-  | { readonly kind: 'ours'; readonly bytes: Uint8Array; readonly version: number }
+  | Ours
   /** A session that was ours before holds it, and will take it along when it ends. */
   | { readonly kind: 'leftover'; readonly version: number }
   /** Somebody else's session; '0x0' for a node that is not ephemeral. */
   | { readonly kind: 'foreign'; readonly session: string }
-  /** The outcome of a write was lost, or the server contradicted us. */
-  | { readonly kind: 'unknown' };
+  /** The outcome of a write was lost, or the server contradicted us; `was`: what was ours there before. */
+  | { readonly kind: 'unknown'; readonly was: Ours | null };
 
 export type Intent =
   | { readonly kind: 'nothing' }
@@ -52,23 +59,43 @@ export function intentFor(
     case 'ours': {
       const { version } = known;
       if (wanted === undefined) return { kind: 'write', ops: [{ kind: 'delete', path, version }], after: 'absent' };
-      if (Buffer.compare(wanted, known.bytes) === 0) return NOTHING;
+      if (known.bytes !== null && Buffer.compare(wanted, known.bytes) === 0) return NOTHING;
       return { kind: 'write', ops: [{ kind: 'set', path, bytes: wanted, version }], after: 'present' };
     }
   }
 }
 
-/** Reads a node's owner as what it means to us. `isFormer`: the sessions that were ours before. */
+/**
+ * Reads a node's owner as what it means to us. What is in it need not be read: while its version is the one that we
+ * left it at, it holds what we wrote.
+ * @param stat null = there is no node
+ * @param before what we believed until now
+ * @param isFormer the sessions that were ours before
+ */
 export function knownFrom(
-  node: NodeData | null,
+  stat: Stat | null,
+  before: Known | undefined,
   current: bigint,
   isFormer: (session: string) => boolean,
 ): Known | undefined {
-  if (node === null) return undefined;
-  const { ephemeralOwner, version } = node.stat;
-  if (ephemeralOwner === current) return { kind: 'ours', bytes: new Uint8Array(node.bytes), version };
+  if (stat === null) return undefined;
+  const { ephemeralOwner, version } = stat;
+  if (ephemeralOwner === current) {
+    const left = oursIn(before);
+    return { kind: 'ours', bytes: left?.version === version ? left.bytes : null, version };
+  }
   const session = formatSession(ephemeralOwner);
   return ephemeralOwner !== 0n && isFormer(session) ? { kind: 'leftover', version } : { kind: 'foreign', session };
+}
+
+/** The same belief, no longer relied on. */
+export function doubted(known: Known | undefined): Known {
+  return { kind: 'unknown', was: oursIn(known) };
+}
+
+function oursIn(known: Known | undefined): Ours | null {
+  if (known?.kind === 'ours') return known;
+  return known?.kind === 'unknown' ? known.was : null;
 }
 
 export interface BatchLimits {

@@ -6,12 +6,14 @@ import type { PublishReport } from '../source.ts';
 import { multi } from './multi.ts';
 import type { MultiOp, MultiOutcome } from './multi.ts';
 import type { FolderMaker } from './folders.ts';
-import type { NodeReader, Requester } from './node-reader.ts';
-import { EVENT, SERVER_ERROR, ServerRefusal, formatSession, normaliseSession } from './protocol.ts';
+import { windowed } from './node-reader.ts';
+import type { Requester } from './node-reader.ts';
+import { EVENT, SERVER_ERROR, ServerRefusal, formatSession, isRefusal, normaliseSession } from './protocol.ts';
 import { RecordWatches } from './record-watches.ts';
-import type { WatchEvent } from './calls.ts';
+import { exists } from './calls.ts';
+import type { Stat, WatchEvent } from './calls.ts';
 import type { AclEntry } from './acl.ts';
-import { batchesOf, intentFor, knownFrom } from './publication.ts';
+import { batchesOf, doubted, intentFor, knownFrom } from './publication.ts';
 import type { Intent, Known } from './publication.ts';
 
 /** The part of a session that the publisher needs beyond requests. */
@@ -23,8 +25,6 @@ export interface PublisherSession extends Requester {
 
 export interface PublisherDeps {
   readonly session: PublisherSession;
-  /** Reads without leaving watches behind, in the way that the server at hand understands. */
-  readonly reader: () => NodeReader;
   /** Whether the server at hand knows watches that last. */
   readonly canWatch: () => boolean;
   readonly folders: FolderMaker;
@@ -47,6 +47,8 @@ interface Tally {
  * longer than a session lasts.
  */
 const BATCH = { maxPaths: 100, maxBytes: 128 * 1024 };
+/** Questions under way at once about who owns what. */
+const LOOKS_UNDER_WAY = 100;
 /** How often the server may contradict what we believe about one batch before we leave it to the next call. */
 const MAX_ATTEMPTS = 8;
 /** Sessions of the past that may still hold nodes: those of one session time would do. */
@@ -80,10 +82,10 @@ export class Publisher {
   note(event: WatchEvent): boolean {
     if (event.type !== EVENT.deleted) return false;
     const path = event.path.slice(this.#deps.root.length + 1);
+    if (this.#known.get(path)?.kind !== 'ours') return false;
+    this.#doubt(path);
     // What we delete ourselves is no longer wanted.
-    if (this.#known.get(path)?.kind !== 'ours' || this.#wanted?.has(path) !== true) return false;
-    this.#known.set(path, { kind: 'unknown' });
-    return true;
+    return this.#wanted?.has(path) === true;
   }
 
   /** @param sessions in the form that `SessionState.session` has */
@@ -127,7 +129,7 @@ export class Publisher {
     const wanted = this.#wanted ?? new Map<string, Uint8Array>();
     for (const [path, known] of this.#known) {
       if (known.kind !== 'foreign') continue;
-      if (wanted.has(path)) this.#known.set(path, { kind: 'unknown' });
+      if (wanted.has(path)) this.#doubt(path);
       else this.#known.delete(path);
     }
     const paths = [...new Set([...wanted.keys(), ...this.#known.keys()])];
@@ -157,7 +159,11 @@ export class Publisher {
   #enterConnection(connection: number): void {
     if (connection === this.#connection || connection === 0) return;
     this.#connection = connection;
-    for (const path of this.#known.keys()) this.#known.set(path, { kind: 'unknown' });
+    for (const path of this.#known.keys()) this.#doubt(path);
+  }
+
+  #doubt(path: string): void {
+    this.#known.set(path, doubted(this.#known.get(path)));
   }
 
   #remember(session: string): void {
@@ -198,7 +204,7 @@ export class Publisher {
       const ops = writes.flatMap((write) => write.ops);
       const outcome = await this.#write(ops, connection);
       if (!outcome.ok) {
-        for (const { path } of writes) this.#known.set(path, { kind: 'unknown' });
+        for (const { path } of writes) this.#doubt(path);
         if (outcome.error.code !== 'STORE_TOO_LARGE' || writes.length < 2) return outcome;
         const halves = await this.#settleHalves(paths, wanted, report, connection);
         return failure === undefined ? halves : err(failure);
@@ -211,7 +217,7 @@ export class Publisher {
       const op = ops[index];
       if (CONTRADICTIONS.has(serverCode)) {
         // Where one belief was wrong others may be: after a restart all of them are.
-        for (const path of paths) this.#known.set(path, { kind: 'unknown' });
+        for (const path of paths) this.#doubt(path);
         if (serverCode === SERVER_ERROR.noNode) this.#deps.folders.forget();
       } else {
         failure ??= new ServerRefusal(serverCode, `${op?.kind ?? 'write'} ${op?.path ?? ''}`);
@@ -238,11 +244,13 @@ export class Publisher {
 
   /**
    * Versions start at 0 again when a node is deleted and made anew, so they do not tell our node from a stranger's
-   * (say, an agent from a cloned disk, which adopts our session). Hence a look at its owner before each change.
+   * (say, an agent from a cloned disk, which adopts our session). Hence a look at its owner before each change, unless
+   * a watch would have told us that our node is gone.
    */
   #isDoubtful(path: string, isFirstAttempt: boolean): boolean {
     const kind = this.#known.get(path)?.kind;
-    return kind === 'unknown' || (kind === 'ours' && isFirstAttempt);
+    if (kind === 'unknown') return true;
+    return kind === 'ours' && isFirstAttempt && !this.#watches.stands(`${this.#deps.root}/${path}`);
   }
 
   async #write(ops: readonly MultiOp[], connection: number): Promise<Result<MultiOutcome, CodedError>> {
@@ -253,16 +261,21 @@ export class Publisher {
   }
 
   async #look(paths: readonly string[]): Promise<Result<void, CodedError>> {
-    if (paths.length === 0) return ok(undefined);
-    const nodes = await this.#deps.reader().data(paths.map((path) => `${this.#deps.root}/${path}`));
-    if (!nodes.ok) return nodes;
+    const stats = await windowed(paths, LOOKS_UNDER_WAY, (path) => this.#statOf(path));
+    if (!stats.ok) return stats;
     for (const [index, path] of paths.entries()) {
-      const current = this.#session ?? 0n;
-      const known = knownFrom(nodes.value[index] ?? null, current, (session) => this.#former.has(session));
+      const before = this.#known.get(path);
+      const isFormer = (session: string): boolean => this.#former.has(session);
+      const known = knownFrom(stats.value[index] ?? null, before, this.#session ?? 0n, isFormer);
       if (known === undefined) this.#known.delete(path);
       else this.#known.set(path, known);
     }
     return ok(undefined);
+  }
+
+  async #statOf(path: string): Promise<Result<Stat | null, CodedError>> {
+    const stat = await this.#deps.session.request(exists(`${this.#deps.root}/${path}`));
+    return !stat.ok && isRefusal(stat.error, 'noNode') ? ok(null) : stat;
   }
 
   #applied(

@@ -60,7 +60,6 @@ class ZookeeperSource implements Source {
     });
     this.#publisher = new Publisher({
       session: this.#session,
-      reader: () => this.#readerFor(this.#isOldServer() ? 'plain' : 'recursive', { watch: false }),
       canWatch: () => !this.#isOldServer(),
       folders,
       root: settings.root,
@@ -182,8 +181,9 @@ class ZookeeperSource implements Source {
     return this.#oldServers.has(this.#session.server);
   }
 
-  #readerFor(ability: Ability, options: { readonly watch: boolean }): NodeReader {
-    return ability === 'recursive' ? new MultiNodeReader(this.#session) : new PlainNodeReader(this.#session, options);
+  #readerFor(ability: Ability): NodeReader {
+    if (ability === 'recursive') return new MultiNodeReader(this.#session);
+    return new PlainNodeReader(this.#session, { watch: true });
   }
 
   async #readTree(): Promise<Result<StoreSnapshot, CodedError>> {
@@ -197,7 +197,7 @@ class ZookeeperSource implements Source {
       this.#readWholeAt = now;
     }
     const mayBeOld = this.#session.isReadOnly;
-    const reader = this.#readerFor(armed.value, { watch: true });
+    const reader = this.#readerFor(armed.value);
     const read = await this.#tree.read(reader, { oneShot: armed.value === 'plain' });
     return read.ok && mayBeOld ? ok({ ...read.value, mayBeOld }) : read;
   }

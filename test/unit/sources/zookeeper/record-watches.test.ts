@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { ByteReader } from '../../../../src/core/bytes.ts';
 import { CodedError } from '../../../../src/core/errors.ts';
 import { err, ok } from '../../../../src/core/result.ts';
 import type { Call } from '../../../../src/sources/zookeeper/calls.ts';
@@ -22,7 +23,8 @@ beforeEach(() => {
     },
     request: <T>(call: Call<T>) => {
       sent.push(call.what);
-      return Promise.resolve(refused ? err(new CodedError('STORE_FORBIDDEN', 'no')) : ok(undefined));
+      if (refused) return Promise.resolve(err(new CodedError('STORE_FORBIDDEN', 'no')));
+      return Promise.resolve(ok(call.decode(new ByteReader(new Uint8Array(4)))));
     },
   });
 });
@@ -71,5 +73,19 @@ describe('the watches on our own records', () => {
     await Promise.resolve();
     watches.follow(A, true);
     expect(taken()).toEqual([`addWatch ${A}`]);
+    expect(watches.stands(A)).toBe(false);
+  });
+
+  test('a watch stands once the server has taken it, and as long as its connection', async () => {
+    watches.follow(A, true);
+    expect(watches.stands(A)).toBe(false);
+    await Promise.resolve();
+    expect([watches.stands(A), watches.stands(B)]).toEqual([true, false]);
+    connection = 2;
+    expect(watches.stands(A)).toBe(false);
+    watches.follow(A, true);
+    await Promise.resolve();
+    watches.follow(A, false);
+    expect(watches.stands(A)).toBe(false);
   });
 });
