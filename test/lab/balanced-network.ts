@@ -47,7 +47,7 @@ export async function answersOf(
   urls: readonly string[],
   count: number,
 ): Promise<Record<string, number>> {
-  const words = ['-sS', '-g', '--max-time', '10', '-H', 'Connection: close'];
+  const words = ['-sS', '-g', '--max-time', '30', '-H', 'Connection: close'];
   const text = await net
     .node('client')
     .run('curl', [...words, ...urls.flatMap((url) => Array<string>(count).fill(url))]);

@@ -47,3 +47,21 @@ export function witnessTable(saved: string, thresholds: string): WitnessTable {
 }
 
 const OPTIONS: Readonly<Record<string, string>> = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service', FWM: '-f' };
+
+/**
+ * The columns of numbers in a listing with `--stats`, `--rate` or `--persistent-conn` and `--exact`.
+ * @returns by "TCP 192.0.2.1:80" for a service, where it has any, and "TCP 192.0.2.1:80 10.0.0.1:8080" for a real
+ */
+export function witnessColumns(listing: string): Map<string, readonly number[]> {
+  const columns = new Map<string, readonly number[]>();
+  let service = '';
+  for (const line of listing.split('\n')) {
+    const [, kind, name = '', rest = ''] = /^(TCP|UDP|SCTP|FWM) +(\S+)(.*)$/.exec(line) ?? [];
+    const [, real = '', ofReal = ''] = /^ {2}-> (\S+:\d+) +(.*)$/.exec(line) ?? [];
+    if (kind !== undefined) service = `${kind} ${name}`;
+    else if (real === '' || service === '') continue;
+    const numbers = ((kind === undefined ? ofReal : rest).match(/(?<=^|\s)\d+(?=\s|$)/g) ?? []).map(Number);
+    if (numbers.length > 0) columns.set(kind === undefined ? `${service} ${real}` : service, numbers);
+  }
+  return columns;
+}
