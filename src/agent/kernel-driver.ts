@@ -23,6 +23,7 @@ import { emptyJournal } from './policy/journal.ts';
 import type { Journal, LeavingEntry } from './policy/journal.ts';
 import { applyAddressOps, applyToState, withActivity } from './policy/kernel-state.ts';
 import { planAddresses } from './policy/plan-addresses.ts';
+import type { SettledAddresses } from './policy/plan-addresses.ts';
 import { plan } from './policy/plan.ts';
 import type { Settled } from './policy/plan.ts';
 import { watched } from './policy/watched.ts';
@@ -68,6 +69,7 @@ export class KernelDriver {
   readonly #announcements: AnnouncementDriver;
   #previous: Effective | null = null;
   #settled: Settled = new Map();
+  #settledAddresses: SettledAddresses | null = null;
   #nextChangeMs: number | null = null;
   #report: KernelReport = NOTHING_DONE;
 
@@ -278,9 +280,11 @@ export class KernelDriver {
       actual: picture.addresses,
       journal: services.journal,
       serviceOps: services.ops,
+      settled: this.#settledAddresses,
     });
     this.#previous = effective;
     this.#settled = services.settled;
+    this.#settledAddresses = addresses.settled;
     this.#nextChangeMs = services.nextChangeMs;
     return {
       journal: addresses.journal,

@@ -24,7 +24,7 @@ import type { RouteDriver } from './route-driver.ts';
 import type { SettingsDriver } from './settings-driver.ts';
 import { routesFor } from './policy/routes.ts';
 import type { Advertisements, VipAdvertisement } from './policy/routes.ts';
-import type { StandingDecisions } from './policy/standing-decisions.ts';
+import type { LastDecisions } from './policy/standing-decisions.ts';
 import { wantedChecks } from './policy/wanted-checks.ts';
 
 /** What the last pass decided and did; facts for the status page and the publisher. */
@@ -89,7 +89,7 @@ export class Reconciler {
   #restored: ReadonlyMap<string, Verdict> | undefined;
   #prepared: Prepared | null = null;
   /** Of the last pass, and the verdicts that it knew. */
-  #last: { readonly decisions: StandingDecisions; readonly mark: number } | null = null;
+  #last: (Omit<LastDecisions, 'changed'> & { readonly mark: number }) | null = null;
   /** What the last pass would have announced if all were in force, and what was to be announced of it. */
   #allowed: Advertisements | null = null;
   #served: Advertisements | null = null;
@@ -248,9 +248,9 @@ export class Reconciler {
       actual: kernel.picture()?.services ?? null,
       now: clock.now(),
       monotonic: clock.monotonic(),
-      last: last === null || keys === null ? null : { decisions: last.decisions, changed: keys },
+      last: last === null || keys === null ? null : { ...last, changed: keys },
     });
-    this.#last = { decisions: decided.decisions, mark };
+    this.#last = { ...decided, prepared, mark };
     this.#memory = decided.memory;
     return decided.effective;
   }

@@ -8,6 +8,7 @@ import type { Effective, EffectiveService, EffectiveVip, WantedService } from '.
 import { packetMarks } from './marks.ts';
 import type { HealthMemory, ServiceMemory } from './health-memory.ts';
 import type { Prepared } from './prepared.ts';
+import { sameItems } from './shared-structure.ts';
 import { StandingDecisions } from './standing-decisions.ts';
 import type { LastDecisions } from './standing-decisions.ts';
 
@@ -27,12 +28,66 @@ export interface EffectiveInput {
   readonly last?: LastDecisions | null;
 }
 
-/** What should be in force now, and what to remember for the next time. */
-export function effectiveState(input: EffectiveInput): {
+interface Decided {
   readonly effective: Effective;
   readonly memory: HealthMemory;
   readonly decisions: StandingDecisions;
-} {
+}
+
+/** What should be in force now, and what to remember for the next time. */
+export function effectiveState(input: EffectiveInput): Decided {
+  const { last = null } = input;
+  return (last === null ? null : amended(input, last)) ?? decidedAnew(input);
+}
+
+/**
+ * The outcome of the pass before with some services decided anew: what an edit or a verdict comes to in a large
+ * configuration. null = it is not so simple.
+ */
+function amended(input: EffectiveInput, last: LastDecisions): Decided | null {
+  const { memory, now } = input;
+  const { desired } = input.prepared;
+  const before = last.prepared.desired;
+  if (last.memory !== memory || before.agent !== desired.agent || before.vips !== desired.vips) return null;
+  const drains = new ActiveDrains(desired.drains, now);
+  const decisions = new StandingDecisions(last, desired.drains, now);
+  const open = decisions.takeOver(last.prepared.services, input.prepared.services);
+  if (open === null) return null;
+  const serviceInput = { ...input, drains, agent: desired.agent.name, texts: decisions.texts };
+  const services = new Map(last.effective.services);
+  const kernel = new Map(last.effective.kernel);
+  const memories: [string, ServiceMemory][] = [];
+  let { marks } = last.effective;
+  let nextChangeMs = drains.nextEnd === null ? null : Math.max(0, drains.nextEnd - now);
+  for (const prepared of open) {
+    const { name, match } = prepared.service;
+    const own = named(memory.services, name) ?? null;
+    const decision = decideService(prepared, own, serviceInput, decisions.last(name));
+    const was = services.get(name);
+    if (was === undefined || own === null || !hasSamePlace(was, decision.effective)) return null;
+    decisions.keep(prepared, own, decision);
+    services.set(name, decision.effective);
+    for (const wanted of decision.kernel) kernel.set(wanted.key, wanted);
+    if (decision.memory !== own) memories.push([name, decision.memory]);
+    if (match.kind === 'fwmark') marks = packetMarks(desired);
+    nextChangeMs = earlier(nextChangeMs, decision.nextChangeMs);
+  }
+  decisions.finish();
+  return {
+    effective: { revision: desired.revision, services, kernel, vips: last.effective.vips, marks, nextChangeMs },
+    memory: memories.length === 0 ? memory : { services: { ...memory.services, ...Object.fromEntries(memories) } },
+    decisions,
+  };
+}
+
+/** On the same VIP, in the same kernel services: then nothing else depends on what was decided about it. */
+function hasSamePlace(a: EffectiveService, b: EffectiveService): boolean {
+  return (
+    a.vip === b.vip && (a.state === 'disabled') === (b.state === 'disabled') && sameItems(a.kernelKeys, b.kernelKeys)
+  );
+}
+
+function decidedAnew(input: EffectiveInput): Decided {
   const { memory, now } = input;
   const { desired } = input.prepared;
   const drains = new ActiveDrains(desired.drains, now);

@@ -12,6 +12,16 @@ export interface AddressPlanInput {
   readonly journal: Journal;
   /** Operations on services in the same pass; deletions of addresses come after them. */
   readonly serviceOps: readonly DataplaneOp[];
+  /** What an earlier plan found in order. As long as it is still the same, nothing is looked into again. */
+  readonly settled?: SettledAddresses | null;
+}
+
+/** Nothing was left to do, as these objects said. */
+export interface SettledAddresses {
+  readonly vips: Effective['vips'];
+  readonly actual: AddressPlanInput['actual'];
+  readonly addresses: Journal['addresses'];
+  readonly borrowed: readonly JournalAddress[];
 }
 
 export interface AddressPlanResult {
@@ -21,6 +31,8 @@ export interface AddressPlanResult {
   readonly journal: Journal;
   /** Wanted, and there before us: used, never removed. */
   readonly borrowed: readonly JournalAddress[];
+  /** null = something is left to do, or waits for its service to end. */
+  readonly settled: SettledAddresses | null;
 }
 
 /**
@@ -29,7 +41,10 @@ export interface AddressPlanResult {
  * one that is not wanted is only deleted if the journal has it, as the mark may be that of another agent.
  */
 export function planAddresses(input: AddressPlanInput): AddressPlanResult {
-  const { effective, journal } = input;
+  const { effective, journal, actual, settled } = input;
+  const isSettled =
+    settled?.vips === effective.vips && settled.actual === actual && settled.addresses === journal.addresses;
+  if (isSettled) return { ops: [], journal, borrowed: settled.borrowed, settled };
   const there = new Map(input.actual.map((each) => [addressKey(each), each]));
   const wanted = new Map<string, JournalAddress>();
   for (const vip of effective.vips.values()) {
@@ -68,10 +83,12 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
       deleting.push({ kind: 'deleteAddress', interface: entry.interface, address: entry.address });
     }
   }
+  const isDone = adding.length === 0 && inUse === null && !changed;
   return {
     ops: [...adding, ...deleting],
     journal: changed ? { ...journal, addresses: Object.fromEntries(addresses) } : journal,
     borrowed,
+    settled: isDone ? { vips: effective.vips, actual, addresses: journal.addresses, borrowed } : null,
   };
 }
 

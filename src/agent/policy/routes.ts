@@ -32,11 +32,13 @@ export interface Advertisements {
   readonly routes: readonly Route[];
   /** By VIP name. */
   readonly vips: ReadonlyMap<string, VipAdvertisement>;
-  /** For the next call, with everything that each VIP's answer came from. */
+  /** For the next call: what it was about, and everything that each VIP's answer came from. */
+  readonly of: Desired['vips'];
   readonly standing: ReadonlyMap<string, StandingVip>;
 }
 
 interface StandingVip {
+  readonly vip: DesiredVip;
   readonly inputs: readonly unknown[];
   readonly advertisement: VipAdvertisement;
   readonly routes: readonly Route[];
@@ -55,22 +57,71 @@ export function routesFor(
   last: Advertisements | null = null,
 ): Advertisements {
   const facts = new Facts(effective, applied);
-  const routes = new Map<IpAddress, Route>();
+  if (last?.of === desired.vips && last.standing.size === effective.vips.size) {
+    return amended(last, desired, effective, facts);
+  }
   const vips = new Map<string, VipAdvertisement>();
   const standing = new Map<string, StandingVip>();
   // A VIP that is held comes last, so that its address belongs to the one that took it over.
   for (const vip of Object.values(desired.vips)) {
     const state = effective.vips.get(vip.name);
     if (state === undefined) continue;
-    const inputs = [vip, desired.agent.bgp, state, ...facts.about(state)];
     const known = last?.standing.get(vip.name);
-    const stands = known !== undefined && sameItems(known.inputs, inputs);
-    const one = stands ? known : { inputs, ...advertise(vip, state, desired, effective, facts) };
-    for (const route of one.routes) if (!routes.has(route.address)) routes.set(route.address, route);
+    const one =
+      known?.vip === vip && stands(known, desired, effective, facts)
+        ? known
+        : { vip, inputs: inputsOf(state, desired, facts), ...advertise(vip, state, desired, effective, facts) };
     vips.set(vip.name, one.advertisement);
     standing.set(vip.name, one);
   }
-  return { routes: [...routes.values()], vips, standing };
+  return { routes: routesOf(standing), vips, of: desired.vips, standing };
+}
+
+/** The earlier answer, with what is to be said otherwise: after an edit or a verdict that is about one VIP. */
+function amended(last: Advertisements, desired: Desired, effective: Effective, facts: Facts): Advertisements {
+  const others = [...last.standing.values()].filter((known) => !stands(known, desired, effective, facts));
+  if (others.length === 0) return last;
+  const vips = new Map(last.vips);
+  const standing = new Map(last.standing);
+  let hasSameRoutes = true;
+  for (const { vip, routes: before } of others) {
+    const state = effective.vips.get(vip.name);
+    if (state === undefined) continue;
+    const one = advertise(vip, state, desired, effective, facts);
+    const same = sameItems(before.map(addressOf), one.routes.map(addressOf));
+    hasSameRoutes &&= same;
+    vips.set(vip.name, one.advertisement);
+    standing.set(vip.name, {
+      ...one,
+      vip,
+      inputs: inputsOf(state, desired, facts),
+      routes: same ? before : one.routes,
+    });
+  }
+  return { routes: hasSameRoutes ? last.routes : routesOf(standing), vips, of: last.of, standing };
+}
+
+function addressOf({ address }: Route): IpAddress {
+  return address;
+}
+
+/** Of VIPs with one address the first announces it. */
+function routesOf(standing: ReadonlyMap<string, StandingVip>): readonly Route[] {
+  const routes = new Map<IpAddress, Route>();
+  for (const { routes: own } of standing.values()) {
+    for (const route of own) if (!routes.has(route.address)) routes.set(route.address, route);
+  }
+  return [...routes.values()];
+}
+
+/** All that the answer about a VIP depends on beside its own record. */
+function inputsOf(state: EffectiveVip, desired: Desired, facts: Facts): readonly unknown[] {
+  return [desired.agent.bgp, state, ...facts.about(state)];
+}
+
+function stands(known: StandingVip, desired: Desired, effective: Effective, facts: Facts): boolean {
+  const state = effective.vips.get(known.vip.name);
+  return state !== undefined && sameItems(known.inputs, inputsOf(state, desired, facts));
 }
 
 function advertise(

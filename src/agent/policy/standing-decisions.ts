@@ -2,14 +2,17 @@ import { SharedTexts } from '../../core/shared-texts.ts';
 import type { Drain, Named } from './desired-state.ts';
 import { isActive } from './drains.ts';
 import type { LastDecision, ServiceDecision } from './effective-service.ts';
-import type { EffectiveVip } from './effective-state.ts';
-import type { ServiceMemory } from './health-memory.ts';
-import type { PreparedService } from './prepared.ts';
+import type { Effective, EffectiveVip } from './effective-state.ts';
+import type { HealthMemory, ServiceMemory } from './health-memory.ts';
+import type { Prepared, PreparedService } from './prepared.ts';
 import { sameItems } from './shared-structure.ts';
 
-/** What a pass decided, and what happened since. */
+/** What a pass decided, what from, and what happened since. */
 export interface LastDecisions {
   readonly decisions: StandingDecisions;
+  readonly prepared: Prepared;
+  readonly effective: Effective;
+  readonly memory: HealthMemory;
   /** Keys of the verdicts that are others than they were then. */
   readonly changed: ReadonlySet<string>;
 }
@@ -31,8 +34,8 @@ export class StandingDecisions {
   readonly #drains: Named<Drain>;
   /** Names of the drains that hold. */
   readonly #active: string;
-  readonly #services = new Map<string, StandingDecision>();
-  readonly #vips = new Map<string, EffectiveVip>();
+  #services = new Map<string, StandingDecision>();
+  #vips = new Map<string, EffectiveVip>();
   /** Causes and reasons that the passes have in common. */
   readonly texts: SharedTexts;
   #formerVips: ReadonlyMap<string, EffectiveVip>;
@@ -41,6 +44,8 @@ export class StandingDecisions {
   /** All of it. */
   #former: ReadonlyMap<string, StandingDecision>;
   readonly #changed: ReadonlySet<string>;
+  /** The same, to be gone through for each service. */
+  readonly #news: readonly string[];
 
   /** @param last null = nothing is known of a pass before, or not what happened since */
   constructor(last: LastDecisions | null, drains: Named<Drain>, now: number) {
@@ -54,6 +59,28 @@ export class StandingDecisions {
     this.#former = before === null ? new Map() : before.#services;
     this.#before = stands ? this.#former : new Map();
     this.#changed = last?.changed ?? new Set();
+    this.#news = [...this.#changed];
+  }
+
+  /**
+   * Takes over everything that stands, where the services are those of the pass before, in the same order.
+   * @returns those about which no decision stands; null = it is not so simple, and nothing was taken over
+   */
+  takeOver(before: readonly PreparedService[], now: readonly PreparedService[]): readonly PreparedService[] | null {
+    if (this.#before !== this.#former || before.length !== now.length) return null;
+    const open: PreparedService[] = [];
+    for (const [index, prepared] of now.entries()) {
+      const { name } = prepared.service;
+      const known = this.#former.get(name);
+      if (before[index]?.service.name !== name) return null;
+      // What came from another memory than it left behind is to be decided once more.
+      const stands = known?.prepared === prepared && known.before === known.decision.memory && !this.#isNews(known);
+      if (!stands) open.push(prepared);
+    }
+    this.#services = new Map(this.#former);
+    for (const { service } of open) this.#services.delete(service.name);
+    this.#vips = new Map(this.#formerVips);
+    return open;
   }
 
   /** The decision of the pass before, if it stands. */
@@ -94,8 +121,7 @@ export class StandingDecisions {
   }
 
   #isNews({ keys }: StandingDecision): boolean {
-    for (const key of this.#changed) if (keys.has(key)) return true;
-    return false;
+    return this.#news.some((key) => keys.has(key));
   }
 }
 

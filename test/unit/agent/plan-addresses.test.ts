@@ -54,6 +54,30 @@ describe('addresses of VIPs', () => {
     expect(planned([], { actual: [there(ONE)] }).ops).toEqual([]);
   });
 
+  it('with which nothing is left to do are looked into again when something about them is another', () => {
+    const journal = ours(ONE);
+    const actual = [there(ONE, 'lo', 32, true)];
+    const { settled } = planned([ONE], { journal, actual });
+    const vips = settled?.vips ?? new Map<string, EffectiveVip>();
+    const effective: Effective = {
+      revision: '',
+      services: new Map(),
+      kernel: new Map(),
+      vips,
+      marks: [],
+      nextChangeMs: 1,
+    };
+    const common = { effective, journal, actual, serviceOps: [], settled };
+    expect(planAddresses(common)).toEqual({ ops: [], journal, borrowed: [], settled });
+    expect(planAddresses(common).settled).toBe(settled);
+    expect(planAddresses({ ...common, actual: [] }).ops).toMatchObject([{ kind: 'addAddress', address: ONE }]);
+    expect(planAddresses({ ...common, journal: emptyJournal }).journal).toEqual(journal);
+    const others = { ...effective, vips: new Map() };
+    expect(planAddresses({ ...common, effective: others }).ops).toMatchObject([{ kind: 'deleteAddress' }]);
+    // What waits for its service to end is never done with.
+    expect(planned([], { journal, actual }).settled).toBeNull();
+  });
+
   it('that bear our mark are ours when they are wanted, though the journal was lost, and left alone when not', () => {
     const actual = [there(ONE, 'lo', 32, true)];
     const adopted = planned([ONE], { actual });

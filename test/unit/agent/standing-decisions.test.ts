@@ -15,7 +15,7 @@ import type { Prepared } from '../../../src/agent/policy/prepared.ts';
 import { routesFor } from '../../../src/agent/policy/routes.ts';
 import type { Advertisements, Applied } from '../../../src/agent/policy/routes.ts';
 import { shareStructure } from '../../../src/agent/policy/shared-structure.ts';
-import type { StandingDecisions } from '../../../src/agent/policy/standing-decisions.ts';
+import type { LastDecisions } from '../../../src/agent/policy/standing-decisions.ts';
 import { wantedChecks } from '../../../src/agent/policy/wanted-checks.ts';
 import type { Verdict, VerdictState } from '../../../src/checks/port.ts';
 import type { ActualService, DataplaneState } from '../../../src/ipvs/dataplane.ts';
@@ -120,7 +120,7 @@ class Director {
   readonly #changed = new Set<string>();
   #desired: Desired | null = null;
   #prepared: Prepared | null = null;
-  #last: StandingDecisions | null = null;
+  #last: Omit<LastDecisions, 'changed'> | null = null;
   #memory: HealthMemory = emptyMemory;
   #actual: DataplaneState = new Map<never, ActualService>();
   #journal: Journal = emptyJournal;
@@ -204,14 +204,14 @@ class Director {
   #decide(prepared: Prepared, fresh: Prepared): Effective {
     const common = { verdicts: this.#verdicts, memory: this.#memory, actual: this.#actual, now: this.#now };
     const input = { ...common, monotonic: this.#now };
-    const last = this.#last === null ? null : { decisions: this.#last, changed: new Set(this.#changed) };
+    const last = this.#last === null ? null : { ...this.#last, changed: new Set(this.#changed) };
     const quick = effectiveState({ ...input, prepared, last });
     this.#changed.clear();
     const whole = effectiveState({ ...input, prepared: fresh });
     expect(quick.effective).toEqual(whole.effective);
     expect(quick.memory).toEqual(whole.memory);
     for (const [key, wanted] of quick.effective.kernel) if (this.#previous?.kernel.get(key) === wanted) this.stood++;
-    this.#last = quick.decisions;
+    this.#last = { ...quick, prepared };
     this.#memory = quick.memory;
     return quick.effective;
   }
