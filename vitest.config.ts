@@ -7,6 +7,7 @@ import { defineConfig } from 'vitest/config';
  *   system  real ZooKeeper, etcd and BGP routers on loopback
  *   nftables  a kernel with nf_tables and its NAT, in a network namespace of its own: run by test/lab, natively
  *   kernel  needs a kernel with IPVS: run by test/lab, natively or in a guest
+ *   ipvs-nftables  IPVS and nf_tables in one kernel: run by test/lab, natively or in the slow machine in software
  */
 export default defineConfig({
   test: {
@@ -29,6 +30,15 @@ export default defineConfig({
           include: ['test/kernel/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'ipvs-nftables',
+          include: ['test/ipvs-nftables/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },

@@ -37,7 +37,7 @@ const minutes = long ? 90 : 15;
 const results = { passed: 0, failed: 0, skipped: 0, failures: [] };
 const children = new Set();
 let step = 0;
-const steps = unitOnly ? 2 : 9;
+const steps = unitOnly ? 2 : 10;
 
 function say(line) {
   process.stdout.write(`${line}\n`);
@@ -148,21 +148,42 @@ async function tests(title, prefix, projects, command) {
   finish(finalLine(report));
 }
 
-/** On this machine's own kernel, in a network namespace of its own: the lab's guest has no NAT for nf_tables. */
+/** The words before a command that runs it in a kernel of the lab. */
+function inLab(...options) {
+  return [bin('tsx'), 'test/lab/run.ts', '--timeout', String(minutes * 60), ...options, '--'];
+}
+
+/** Whether a command ends well in a kernel of the lab. */
+async function worksIn(lab, ...command) {
+  const [program, ...args] = [...lab, ...command];
+  return (await run(program, args, { quiet: true, prefix: 'lab   | ' })) === 0;
+}
+
+const NFT_PARTS = 'iproute2,ipvsadm,nftables,curl';
+const NAT_CHAIN = 'add table inet t; add chain inet t c { type nat hook output priority 0; }';
+
+/** On this machine's own kernel, in a network namespace of its own: User-Mode Linux has no NAT for nf_tables. */
 async function nftablesTests() {
-  const seconds = String(minutes * 60);
-  const options = ['--kernel', 'native', '--parts', 'iproute2,nftables,curl', '--timeout', seconds];
-  const lab = [bin('tsx'), 'test/lab/run.ts', ...options, '--'];
+  const native = inLab('--kernel', 'native', '--parts', NFT_PARTS);
   const title = 'tests on a kernel that has nf_tables';
-  const [program, ...args] = [
-    ...lab,
-    'nft',
-    'add table inet t; add chain inet t c { type nat hook output priority 0; }',
-  ];
-  if ((await run(program, args, { quiet: true, prefix: 'nft   | ' })) === 0) {
-    await tests(title, 'nft   | ', ['nftables'], lab);
+  if (await worksIn(native, 'nft', NAT_CHAIN)) {
+    await tests(title, 'nft   | ', ['nftables'], native);
   } else {
     announce(title)('NOT RUN: this kernel has none that can do NAT, or does not let us');
+  }
+}
+
+/** IPVS and nf_tables in one kernel: this machine's own, or in the long run a machine in software, which is slow. */
+async function sharedKernelTests() {
+  const title = 'tests on a kernel that has IPVS and nf_tables';
+  const native = inLab('--kernel', 'native', '--parts', NFT_PARTS);
+  const both = `{ modprobe -q ip_vs 2>/dev/null; test -e /proc/net/ip_vs; } && nft '${NAT_CHAIN}'`;
+  if (await worksIn(native, 'sh', '-c', both)) {
+    await tests(title, 'shared| ', ['ipvs-nftables'], native);
+  } else if (long) {
+    await tests(title, 'shared| ', ['ipvs-nftables'], inLab('--kernel', 'qemu', '--parts', NFT_PARTS));
+  } else {
+    announce(title)("NOT RUN: this machine's own has not both; `npm run test:long` runs them in a machine in software");
   }
 }
 
@@ -177,9 +198,11 @@ async function everything() {
   await check('build', bin('tsc'), ['-p', 'tsconfig.build.json']);
   await parts;
   // Two lanes for two cores: a guest has one CPU and takes the longest.
-  const lab = [bin('tsx'), 'test/lab/run.ts', '--timeout', String(minutes * 60), '--'];
   await Promise.all([
-    tests('tests in a kernel that has IPVS', 'kernel| ', ['kernel'], lab),
+    (async () => {
+      await tests('tests in a kernel that has IPVS', 'kernel| ', ['kernel'], inLab());
+      await sharedKernelTests();
+    })(),
     (async () => {
       await check('types', bin('tsc'), ['-p', 'tsconfig.json']);
       await check('lint', bin('eslint'), ['.', '--max-warnings', '0']);
