@@ -10,7 +10,6 @@ import type { RawRecord } from '../../../src/model/record-set.ts';
 import { fleet, realPath, realRecord, TEN_THOUSAND } from '../records.ts';
 
 const OPTIONS = { ...TEN_THOUSAND, port: 8080, network: '10.1' };
-const MIDDLE = 42;
 
 /** Verdicts that are set by hand, up at first; nothing is probed. */
 export class HeldVerdicts implements CheckRunner {
@@ -45,9 +44,9 @@ export class HeldVerdicts implements CheckRunner {
     return Promise.resolve();
   }
 
-  /** Another verdict on one real in the middle; whoever waits for verdicts is told. */
-  turn(state: VerdictState): void {
-    const one = this.#wanted[Math.floor(this.#wanted.length / 2)];
+  /** Another verdict on one real; whoever waits for verdicts is told. */
+  turn(state: VerdictState, real: number): void {
+    const one = this.#wanted[real % this.#wanted.length];
     if (one === undefined) throw new Error('nothing is checked');
     this.#put(one.key, state);
     for (const poke of this.#pokes) poke();
@@ -82,9 +81,11 @@ export class EditedStore {
     return this.#desired;
   }
 
-  /** What is wanted once the real in the middle has another weight. */
-  weighted(weight: number): Desired {
-    this.#put(realPath(MIDDLE, MIDDLE), JSON.stringify(realRecord(OPTIONS, MIDDLE, MIDDLE, weight)));
+  /** What is wanted once one real has another weight, each time another one of another service. */
+  edited(count: number): Desired {
+    const service = (count * 7) % OPTIONS.services;
+    const real = (count * 13) % OPTIONS.reals;
+    this.#put(realPath(service, real), JSON.stringify(realRecord(OPTIONS, service, real, 20 + (count % 53))));
     this.#desired = this.#understood(this.#desired);
     return this.#desired;
   }

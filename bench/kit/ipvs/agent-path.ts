@@ -61,7 +61,7 @@ export interface WatchedDataplane {
 }
 
 /** Passes that bring the process to the speed that it has after its first minutes. */
-const WARM_UP = { verdicts: 300, edits: 20, verifications: 12 };
+const WARM_UP = { verdicts: 300, edits: 150, verifications: 12 };
 const EDITS = 20;
 /** After a verification an agent puts the next one off for three times as long as that took. */
 const REST = 3.5;
@@ -81,7 +81,7 @@ export async function agentRound(kernel: MovingCounters, open: () => WatchedData
   const start = { passMs, readMs, readings: agent.counters.kernelReads, writes: agent.counters.operations };
 
   for (let pass = 0; pass < WARM_UP.verdicts; pass++) await agent.turn(pass);
-  for (let edit = 0; edit < WARM_UP.edits; edit++) await agent.follow(store.weighted(50 + edit));
+  for (let edit = 0; edit < WARM_UP.edits; edit++) await agent.follow(store.edited(edit));
   for (let round = 0; round < WARM_UP.verifications; round++) await agent.verify();
 
   const before = agent.messages();
@@ -90,7 +90,7 @@ export async function agentRound(kernel: MovingCounters, open: () => WatchedData
   const intakeMs: number[] = [];
   for (let edit = 0; edit < EDITS; edit++) {
     const begun = performance.now();
-    const desired = store.weighted(20 + edit);
+    const desired = store.edited(WARM_UP.edits + edit);
     intakeMs.push(performance.now() - begun);
     recordEditMs.push(await agent.follow(desired));
   }
@@ -175,7 +175,8 @@ class WatchedAgent {
 
   /** One pass with another verdict on one real, down and up in turns. @returns milliseconds from the poke to the ACK */
   async turn(count: number): Promise<number> {
-    return (await this.pass(() => this.verdicts.turn(count % 2 === 0 ? 'down' : 'up'))).ackMs;
+    return (await this.pass(() => this.verdicts.turn(count % 2 === 0 ? 'down' : 'up', 37 * Math.floor(count / 2))))
+      .ackMs;
   }
 
   /** As an operator asks for it who has not just done so. */
