@@ -1,6 +1,7 @@
 import type { AddressOp, InterfaceAddress } from '../../ipvs/addresses.ts';
 import type { DataplaneOp } from '../../ipvs/dataplane.ts';
 import { serviceKeyOf } from '../../ipvs/dataplane.ts';
+import { familyOf } from '../../model/address.ts';
 import type { Effective } from './effective-state.ts';
 import type { Journal, JournalAddress } from './journal.ts';
 import { addressKey } from './journal.ts';
@@ -79,7 +80,7 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
     }
     addresses.push([key, entry]);
     inUse ??= addressesInUse(journal, input.serviceOps);
-    if (!inUse.has(entry.address)) {
+    if (!inUse.has(entry.address) && !inUse.has(familyOf(entry.address))) {
       deleting.push({ kind: 'deleteAddress', interface: entry.interface, address: entry.address });
     }
   }
@@ -92,13 +93,18 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
   };
 }
 
-/** Addresses of kernel services that are ours after the operations. A ServiceKey of an address has it in its middle. */
+/**
+ * Addresses of kernel services that are ours after the operations, and families that need all of theirs: a service that
+ * leaves does not say which addresses its mark was given to packets for, and without its address a host does not take
+ * them. A ServiceKey of an address has it in its middle, one of a mark the family.
+ */
 function addressesInUse(journal: Journal, ops: readonly DataplaneOp[]): ReadonlySet<string> {
   const deleted = new Set<string>();
   for (const op of ops) if (op.kind === 'deleteService') deleted.add(serviceKeyOf(op.match));
   const used = new Set<string>();
-  for (const key of Object.keys(journal.services)) {
-    if (!deleted.has(key) && !key.startsWith('fwmark|')) used.add(key.split('|')[1] ?? '');
+  for (const [key, { leaving }] of Object.entries(journal.services)) {
+    const isMark = key.startsWith('fwmark|');
+    if (!deleted.has(key) && (!isMark || leaving !== null)) used.add(key.split('|')[1] ?? '');
   }
   return used;
 }

@@ -107,7 +107,7 @@ describe('addresses of VIPs', () => {
 
   it('stay while a kernel service of ours serves its last connections on them', () => {
     const leaving = { service: 'web', leaving: { since: 1, until: 2, quietAt: 1 }, destinations: {} };
-    const journal = { ...ours(ONE, SIX), services: { [`tcp|${ONE}|80`]: leaving, 'fwmark|ipv6|7': leaving } };
+    const journal = { ...ours(ONE, SIX), services: { [`tcp|${ONE}|80`]: leaving } };
     const actual = [there(ONE), there(SIX)];
     expect(planned([], { actual, journal }).ops).toEqual(['deleteAddress lo 2001:db8::10']);
     const match = { kind: 'address', family: 'ipv4', protocol: 'tcp', address: ONE, port: 80 } as const;
@@ -116,6 +116,21 @@ describe('addresses of VIPs', () => {
       'deleteAddress lo 192.0.2.10',
       'deleteAddress lo 2001:db8::10',
     ]);
+  });
+
+  it('stay while a kernel service by mark serves its last connections in their family: any may be what they need', () => {
+    const leaving = { service: 'web', leaving: { since: 1, until: 2, quietAt: 1 }, destinations: {} };
+    const journal = { ...ours(ONE, SIX), services: { 'fwmark|ipv4|7': leaving } };
+    const actual = [there(ONE), there(SIX)];
+    expect(planned([], { actual, journal }).ops).toEqual(['deleteAddress lo 2001:db8::10']);
+    const serviceOps: DataplaneOp[] = [{ kind: 'deleteService', match: { kind: 'fwmark', family: 'ipv4', fwmark: 7 } }];
+    expect(planned([], { actual, journal, serviceOps }).ops).toEqual([
+      'deleteAddress lo 192.0.2.10',
+      'deleteAddress lo 2001:db8::10',
+    ]);
+    // One that goes on has the addresses of its VIP, and needs no other.
+    const staying = { ...journal, services: { 'fwmark|ipv4|7': { ...leaving, leaving: null } } };
+    expect(planned([], { actual: [there(ONE)], journal: staying }).ops).toEqual(['deleteAddress lo 192.0.2.10']);
   });
 
   it('are on the new interface before they leave the old one', () => {
