@@ -77,6 +77,6 @@ export class WholeAgent {
         `${JSON.stringify({ ready, notReady, problems })}\n${this.#process?.tail() ?? 'it does not run'}`,
       );
     };
-    return eventually(what, look, { timeoutMs: PATIENCE_MS, everyMs: 100 });
+    return eventually(what, look, { timeoutMs: PATIENCE_MS, everyMs: 500 });
   }
 }
