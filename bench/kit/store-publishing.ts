@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { silentLog } from '../../src/core/ports.ts';
 import { systemClock } from '../../src/core/system-clock.ts';
 import { openSource } from '../../src/sources/open-source.ts';
@@ -8,6 +6,7 @@ import type { Source } from '../../src/sources/source.ts';
 import { ChaosProxy } from '../../test/lab/chaos-proxy.ts';
 import { eventually } from '../../test/lab/eventually.ts';
 import { orThrow } from '../../test/lab/zookeeper-kit.ts';
+import { collect } from './collect.ts';
 import { median } from './numbers.ts';
 import { below } from './report.ts';
 import type { Reporter } from './report.ts';
@@ -16,9 +15,6 @@ const RECORDS = 10_000;
 const ROUNDS = 3;
 const RECONNECTS = 100;
 const WARM_UP = 20;
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 /** A store with its whole tree in it, and somebody else's client for it. */
 export interface WrittenStore {
@@ -96,7 +92,7 @@ function records(text: string): Map<string, Uint8Array> {
   return new Map(Array.from({ length: RECORDS }, (_, n) => [path(n), bytes]));
 }
 
-async function connect(settings: StoreSettings): Promise<Source> {
+export async function connect(settings: StoreSettings): Promise<Source> {
   const source = orThrow(await openSource(settings, { clock: systemClock, random: Math.random, log: silentLog }));
   source.start();
   await eventually('the source is connected', () => source.state().kind === 'connected');
