@@ -1,5 +1,5 @@
 import type { TSchema } from 'typebox';
-import { Compile } from 'typebox/schema';
+import { Compile } from 'typebox/compile';
 
 type SchemaNode = Readonly<Record<string, unknown>>;
 

@@ -20,7 +20,7 @@ export class FakeWatchStream extends EventEmitter {
 
   /** WatchResponse (etcd: api/etcdserverpb/rpc.proto), as far as it is looked at; int64 is text. */
   answer(fields: object): void {
-    const nothing = { created: false, canceled: false, compact_revision: '0', cancel_reason: '', events: [] };
-    this.emit('data', { ...nothing, ...fields });
+    const ended = { canceled: false, compact_revision: '0', cancel_reason: '' };
+    this.emit('data', { created: false, ...ended, fragment: false, events: [], ...fields });
   }
 }

@@ -27,7 +27,12 @@ export class EtcdGateway {
   async removeTree(path: string): Promise<void> {
     await this.remove(path);
     // '0' is the character behind the slash.
-    await this.#post('kv/deleterange', { key: this.#key(`${path}/`), range_end: this.#key(`${path}0`) });
+    await this.removeRange(`${path}/`, `${path}0`);
+  }
+
+  /** From the first up to the second, which stays. In one transaction, however many they are. */
+  async removeRange(from: string, end: string): Promise<void> {
+    await this.#post('kv/deleterange', { key: this.#key(from), range_end: this.#key(end) });
   }
 
   async get(path: string): Promise<string | null> {

@@ -50,7 +50,11 @@ export class PrefixWatch {
   async #follow(link: EtcdLink): Promise<CodedError | null> {
     const ended = await new Promise<CodedError | null>((resolve) => {
       const { onChange, onState } = this.#handlers;
-      const watch = new ConfigWatch(link, this.#range, this.#clock, { onChange, onEnd: resolve });
+      const watch = new ConfigWatch(link, this.#range, this.#clock, {
+        onEvents: onChange,
+        onGap: onChange,
+        onEnd: resolve,
+      });
       this.#giveUp = () => {
         watch.stop();
         resolve(null);

@@ -21,10 +21,12 @@ const ATTEMPTS = 3;
 export interface Reading {
   readonly revision: bigint;
   readonly records: ReadonlyMap<string, StoreRecord>;
+  /** Sum of all values. */
+  readonly bytes: number;
 }
 
 /** The part of a connection that a reading needs. */
-type RangeLink = Pick<EtcdLink, 'range'>;
+export type RangeLink = Pick<EtcdLink, 'range'>;
 
 export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
@@ -68,14 +70,18 @@ async function readOnce(
       records.set(record.path, record);
       bytes += kv.value.length;
     }
-    if (records.size > MAX_RECORDS || bytes > MAX_BYTES) {
+    if (isTooMuch(records.size, bytes)) {
       const found = `${records.size} records, ${bytes} bytes`;
       return err(new CodedError('STORE_TOO_LARGE', `more below ${path}/ than we take (${found} so far)`));
     }
     const last = reply.value.kvs.at(-1);
-    if (!reply.value.more || last === undefined) return ok({ revision: BigInt(revision), records });
+    if (!reply.value.more || last === undefined) return ok({ revision: BigInt(revision), records, bytes });
     from = keyAfter(last.key);
   }
+}
+
+export function isTooMuch(records: number, bytes: number): boolean {
+  return records > MAX_RECORDS || bytes > MAX_BYTES;
 }
 
 export function toRecord(keys: Keys, kv: IKeyValue): StoreRecord {

@@ -1,3 +1,4 @@
+import type { IEvent } from 'etcd3';
 import { Backoff } from '../../core/backoff.ts';
 import { CodedError, asCodedError } from '../../core/errors.ts';
 import type { Clock, Log, Random } from '../../core/ports.ts';
@@ -30,7 +31,11 @@ export interface SessionDeps {
 }
 
 export interface SessionHooks {
-  /** `config/` changed, or may have. */
+  /** What happened in `config/`; see `WatchHandlers`. */
+  readonly onEvents: (events: readonly IEvent[], more: boolean) => void;
+  /** What happened in `config/` up to now may not have been told, or the connection ended. */
+  readonly onGap: () => void;
+  /** Behind a gap: `config/` may have changed. */
   readonly onChange: () => void;
   readonly onState: () => void;
   /** A connection stands. Whether the lease is the one from before, its id tells. */
@@ -186,6 +191,7 @@ export class EtcdSession {
       return { error: await broken, servedMs: this.#clock.monotonic() - since };
     } finally {
       this.#connection = null;
+      this.#hooks.onGap();
       this.#breakNow = () => undefined;
       for (const part of parts.reverse()) part.stop();
     }
@@ -205,7 +211,11 @@ export class EtcdSession {
     if (!stream.ok) return stream;
     parts.push(new LeaseKeeper(stream.value, lease.value, this.#clock, breakNow));
     const watch = new ConfigWatch(link, this.#keys.below('config'), this.#clock, {
-      onChange: this.#hooks.onChange,
+      onEvents: this.#hooks.onEvents,
+      onGap: () => {
+        this.#hooks.onGap();
+        this.#hooks.onChange();
+      },
       onEnd: breakNow,
     });
     parts.push(watch);

@@ -9,6 +9,11 @@ export interface EtcdSettings {
   readonly root: string;
   /** How long our records outlive us. The cluster may make it longer, never shorter. */
   readonly leaseTtlMs: number;
+  /**
+   * The whole tree is listed again after this long, in case the watch has not told everything; later where that would
+   * cost the store more than its budget. 0: by every snapshot.
+   */
+  readonly rereadEveryMs?: number;
   readonly auth?: LoadAuth;
   readonly tls?: StoreTls;
 }

@@ -6,13 +6,16 @@ import { Listeners } from '../listeners.ts';
 import { PublishQueue } from '../publish-queue.ts';
 import type { Lookup } from '../server-names.ts';
 import type { EphemeralOwner, PublishReport, SessionState, Source, StoreSnapshot } from '../source.ts';
+import { ConfigTree } from './config-tree.ts';
 import { Keys } from './keys.ts';
 import { sessionOf } from './lease.ts';
 import { Publisher } from './publisher.ts';
-import { readBelow } from './reader.ts';
 import { EtcdSession } from './session.ts';
 import type { Connection } from './session.ts';
 import type { EtcdSettings } from './settings.ts';
+
+/** Five minutes: what a watch that is believed to be whole may have left out for as long. */
+const REREAD_EVERY_MS = 300_000;
 
 /** Whoever deletes our records in a loop shall not make us write in one. */
 const REWRITE_AFTER_MS = 200;
@@ -37,6 +40,7 @@ export class EtcdSource implements Source {
   readonly #log: Log;
   readonly #changes: Listeners;
   readonly #states: Listeners;
+  readonly #tree: ConfigTree;
   readonly #session: EtcdSession;
   readonly #publisher: Publisher;
   readonly #queue: PublishQueue;
@@ -52,11 +56,21 @@ export class EtcdSource implements Source {
     this.#keys = new Keys(settings.root);
     this.#changes = new Listeners(onError);
     this.#states = new Listeners(onError);
+    this.#tree = new ConfigTree(this.#keys, {
+      ...deps,
+      rereadEveryMs: settings.rereadEveryMs ?? REREAD_EVERY_MS,
+      onStale: this.#changes.poke,
+    });
     this.#session = new EtcdSession(
       settings,
       this.#keys,
       { ...deps, log },
       {
+        onEvents: (events, more) => {
+          this.#tree.note(events, more);
+          if (!more) this.#changes.poke();
+        },
+        onGap: this.#tree.forget,
         onChange: this.#changes.poke,
         onState: this.#states.poke,
         onConnected: () => this.#queue.resume(),
@@ -81,10 +95,7 @@ export class EtcdSource implements Source {
   async snapshot(signal?: AbortSignal): Promise<Result<StoreSnapshot, CodedError>> {
     const connected = this.#session.connection();
     if (!connected.ok) return connected;
-    const reading = await this.#over(
-      connected.value,
-      readBelow(connected.value.link, this.#keys, 'config', { signal }),
-    );
+    const reading = await this.#over(connected.value, this.#tree.read(connected.value.link, signal));
     if (!reading.ok) return reading;
     const { revision, records } = reading.value;
     if (revision < this.#lastRevision) {

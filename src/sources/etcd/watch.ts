@@ -1,3 +1,4 @@
+import type { IEvent } from 'etcd3';
 import { CodedError } from '../../core/errors.ts';
 import type { Cancel, Clock } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
@@ -16,8 +17,12 @@ export interface WatchRange {
 export type WatchLink = Pick<EtcdLink, 'range' | 'watch'>;
 
 export interface WatchHandlers {
-  /** Keys in the range changed, or may have. */
-  readonly onChange: () => void;
+  /**
+   * What happened to keys in the range, in order. `more`: etcd has split its reply, and the rest is still to come.
+   */
+  readonly onEvents: (events: readonly IEvent[], more: boolean) => void;
+  /** The watch stands anew. What happened up to now may not have been told, and what happens from now on is. */
+  readonly onGap: () => void;
   /** The watch is of no use any more; called once. */
   readonly onEnd: (error: CodedError) => void;
 }
@@ -25,7 +30,7 @@ export interface WatchHandlers {
 /**
  * A watch on one range over one connection. It starts right behind a revision that was read over the same connection;
  * whoever starts it reads the range afterwards, so that nothing falls between. When etcd ends it because the revisions
- * it waited for were compacted away, it starts again in the same way and calls `onChange`.
+ * it waited for were compacted away, it starts again in the same way and calls `onGap`.
  */
 export class ConfigWatch {
   readonly #link: WatchLink;
@@ -87,7 +92,7 @@ export class ConfigWatch {
           created = true;
           cancelTimer();
           resolve(ok(undefined));
-        } else if (reply.events.length > 0) this.#handlers.onChange();
+        } else if (reply.events.length > 0) this.#handlers.onEvents(reply.events, reply.fragment);
       });
       stream.write({
         create_request: { ...this.#range, start_revision: from, fragment: true },
@@ -100,7 +105,7 @@ export class ConfigWatch {
     giveUp(stream);
     void this.start().then((started) => {
       if (this.#over) return;
-      if (started.ok) this.#handlers.onChange();
+      if (started.ok) this.#handlers.onGap();
       else this.#handlers.onEnd(started.error);
     });
   }

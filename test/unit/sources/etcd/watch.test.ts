@@ -12,7 +12,8 @@ const RANGE = { key: Buffer.from('/vipkeeper/config/'), range_end: Buffer.from('
 let clock: ManualClock;
 let streams: FakeWatchStream[];
 let revision: number;
-let changes: number;
+let told: [string[], boolean][];
+let gaps: number;
 let ends: CodedError[];
 let watch: ConfigWatch;
 let started: Promise<Result<void, CodedError>>;
@@ -27,7 +28,8 @@ beforeEach(async () => {
   clock = new ManualClock();
   streams = [];
   revision = 41;
-  changes = 0;
+  told = [];
+  gaps = 0;
   ends = [];
   const link = {
     range: () => {
@@ -40,7 +42,11 @@ beforeEach(async () => {
       return Promise.resolve(ok<WatchStream>(stream));
     },
   };
-  watch = new ConfigWatch(link, RANGE, clock, { onChange: () => changes++, onEnd: (error) => ends.push(error) });
+  watch = new ConfigWatch(link, RANGE, clock, {
+    onEvents: (events, more) => told.push([events.map(({ type }) => type), more]),
+    onGap: () => gaps++,
+    onEnd: (error) => ends.push(error),
+  });
   started = watch.start();
   await settle();
 });
@@ -50,9 +56,15 @@ describe('a watch on config/', () => {
     expect(last().sent).toMatchObject([{ create_request: { ...RANGE, start_revision: '42', fragment: true } }]);
     last().answer({ created: true });
     expect(await started).toEqual(ok(undefined));
-    expect(changes).toBe(0);
+    expect(told).toEqual([]);
+    last().answer({ events: [{ type: 'Put' }, { type: 'Delete' }], fragment: true });
     last().answer({ events: [{ type: 'Put' }] });
-    expect(changes).toBe(1);
+    expect(told).toEqual([
+      [['Put', 'Delete'], true],
+      [['Put'], false],
+    ]);
+    // What the watch itself has told is no gap.
+    expect(gaps).toBe(0);
   });
 
   test('that compaction overtook starts again from now, and tells that anything may have changed', async () => {
@@ -65,14 +77,14 @@ describe('a watch on config/', () => {
     expect(streams[0]?.cancelled).toBe(true);
     expect(last().sent).toMatchObject([{ create_request: { start_revision: '100' } }]);
     // Not before the new watch stands: what happens until then would be told by nobody.
-    expect(changes).toBe(0);
+    expect(gaps).toBe(0);
     last().answer({ created: true });
     await settle();
-    expect(changes).toBe(1);
+    expect(gaps).toBe(1);
     expect(ends).toEqual([]);
     // The old stream has no say any more.
     streams[0]?.answer({ events: [{ type: 'Put' }] });
-    expect(changes).toBe(1);
+    expect(told).toEqual([]);
   });
 
   test.each([
@@ -105,7 +117,7 @@ describe('a watch on config/', () => {
     last().answer({ canceled: true, compact_revision: '98' });
     last().emit('end');
     await settle();
-    expect([changes, ends]).toEqual([0, []]);
+    expect([told, gaps, ends]).toEqual([[], 0, []]);
     expect(last().cancelled).toBe(true);
   });
 });
