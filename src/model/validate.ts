@@ -1,5 +1,5 @@
 import type { Static, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import { Settings } from 'typebox/system';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
@@ -41,7 +41,8 @@ export function validatorOf<S extends TSchema>(schema: S): Validator<Static<S>> 
   return (value) => {
     const filled = fillDefaults(value);
     if (compiled.Check(filled)) return ok(filled);
-    const problems = explain(schema as SchemaNode, filled, compiled.Errors(filled));
+    const [, errors] = compiled.Errors(filled);
+    const problems = explain(schema as SchemaNode, filled, errors);
     return err(problems.slice(0, MAX_PROBLEMS));
   };
 }
