@@ -8,12 +8,14 @@ import type { Totals } from './policy/traffic-figures.ts';
 /** A kernel entry when it was last counted. */
 interface Counted {
   readonly counters: Totals;
-  /** What told them: as long as a reading gives the same, nothing was counted. */
+  /** What told them: as long as a reading gives the same, of the same revision, nothing was counted. */
   readonly teller: Teller;
+  readonly revision: number | undefined;
 }
 
 interface Teller {
   readonly stats: TrafficStats;
+  readonly revision?: number;
 }
 
 interface CountedDestination extends Counted {
@@ -90,12 +92,13 @@ export class TrafficLedger {
 
 function countService(account: Account, key: ServiceKey, teller: Teller): CountedService {
   const before = account.kernel.get(key);
-  if (before?.teller === teller) return before;
+  if (before !== undefined && isAsTold(before, teller)) return before;
   const counters = totalsOf(teller.stats);
   account.totals = addTotals(account.totals, since(before?.counters ?? NO_TOTALS, counters));
   const counted = {
     counters,
     teller,
+    revision: teller.revision,
     destinations: before?.destinations ?? new Map<DestinationKey, CountedDestination>(),
   };
   account.kernel.set(key, counted);
@@ -110,9 +113,13 @@ function countReal(
   teller: Teller,
 ): void {
   const before = destinations.get(key);
-  if (before?.teller === teller && before.real === real) return;
+  if (before?.real === real && isAsTold(before, teller)) return;
   const counters = totalsOf(teller.stats);
   const added = before?.real === real ? since(before.counters, counters) : counters;
-  destinations.set(key, { real, counters, teller });
+  destinations.set(key, { real, counters, teller, revision: teller.revision });
   reals.set(real, addTotals(reals.get(real) ?? NO_TOTALS, added));
+}
+
+function isAsTold({ teller, revision }: Counted, now: Teller): boolean {
+  return teller === now && revision === now.revision;
 }

@@ -93,7 +93,10 @@ export interface TrafficStats {
   readonly outBytesPerSecond: number;
 }
 
+/** Of a reading, or of a later one: who wants the counts of one moment must copy them then. */
 export interface DestinationActivity {
+  /** Another one once this object tells the counts of a later reading; absent = it never does. */
+  readonly revision?: number;
   readonly activeConnections: number;
   readonly inactiveConnections: number;
   readonly persistentConnections: number;

@@ -23,6 +23,8 @@ type Offsets = Partial<Record<string, number>>;
 export class EntryLayout {
   /** Of each four bytes of the message: 1 = a counter's. All others are compared, the headers of counters too. */
   readonly counters: Uint8Array;
+  /** Which four bytes those others are, in order. */
+  readonly compared: Uint16Array;
   /** The same for values of any kind: all others are headers. */
   readonly #values: Uint8Array;
   readonly #offsets: Offsets = {};
@@ -42,6 +44,7 @@ export class EntryLayout {
     const start = reader.offset;
     reader.skip(GENL_HEADER_LENGTH);
     this.#walk(reader, start, wire.COMMAND_COUNTERS);
+    this.compared = Uint16Array.from([...this.counters.keys()].filter((word) => this.counters[word] !== 1));
   }
 
   /** Whether the same attributes stand in the same places there. */

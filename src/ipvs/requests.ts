@@ -34,8 +34,8 @@ const FLAG_MASK = wire.SVC_F_PERSISTENT | wire.SVC_F_ONEPACKET | wire.SVC_F_SCHE
 /** Makes the requests to one kernel, for which the controller told `familyId` as the message type. */
 export class IpvsRequests {
   readonly #familyId: number;
-  /** The last service as bytes: the operations of a plan come service by service. */
-  #identity: { readonly match: ServiceMatch; readonly bytes: Uint8Array } | null = null;
+  /** Services as bytes: each is named again by every operation on it, and in every reading. */
+  readonly #identities = new WeakMap<ServiceMatch, Uint8Array>();
 
   constructor(familyId: number) {
     this.#familyId = familyId;
@@ -100,12 +100,14 @@ export class IpvsRequests {
   }
 
   #writeIdentity(writer: ByteWriter, match: ServiceMatch): void {
-    if (this.#identity?.match !== match) {
+    let bytes = this.#identities.get(match);
+    if (bytes === undefined) {
       const own = new ByteWriter(64);
       writeTable(own, wire.COMMAND, { service: identity(match) });
-      this.#identity = { match, bytes: own.finish() };
+      bytes = own.finish();
+      this.#identities.set(match, bytes);
     }
-    writer.bytes(this.#identity.bytes);
+    writer.bytes(bytes);
   }
 }
 

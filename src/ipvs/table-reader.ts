@@ -34,16 +34,16 @@ interface Real {
 
 /** What the last reading said of one service. */
 interface KnownService {
-  /** Null = it was asked for by itself. */
-  readonly entry: LoggedEntry<KernelService> | null;
+  /** Of what was dumped of all services, when its counters were read; null = it was asked for by itself. */
+  readonly revision: number | null;
   readonly reals: DumpLog<Real>;
   readonly actual: ActualService;
 }
 
 /** A service that was dumped, without its destinations. */
-type Dumped = Pick<KnownService, 'entry'> & Omit<ActualService, 'destinations'>;
+type Dumped = Pick<KnownService, 'revision'> & Omit<ActualService, 'destinations'>;
 
-/** A destination as it was dumped. What it counted is read out of the message when somebody asks. */
+/** A destination as it was dumped. What it counted is read out of the newest message when somebody asks. */
 class DumpedDestination implements ActualDestination, DestinationActivity {
   readonly destination: KernelDestination;
   readonly #log: DumpLog<Real>;
@@ -57,6 +57,10 @@ class DumpedDestination implements ActualDestination, DestinationActivity {
 
   get activity(): DestinationActivity {
     return this;
+  }
+
+  get revision(): number {
+    return this.#log.revision;
   }
 
   get activeConnections(): number {
@@ -78,8 +82,8 @@ class DumpedDestination implements ActualDestination, DestinationActivity {
 
 /**
  * Reads the kernel's table. Most of it is what it was at the last reading: what is configured the same is the same
- * object as before, and so is a service of which nothing changed, not even a counter. Those who compare two readings
- * need not look into it.
+ * object as before, the destinations of a service all in one, and so is a service of which nothing changed, not even a
+ * counter. Those who compare two readings need not look into it.
  */
 export class TableReader {
   readonly #client: NetlinkClient;
@@ -97,6 +101,7 @@ export class TableReader {
     if (!services.ok) return services;
     if (services.value !== this.#services) reportUnknown(services.value, 'services', this.#log);
     this.#services = services.value;
+    const { revision } = services.value;
     const known = new Map<ServiceKey, KnownService>();
     const state = new Map<ServiceKey, ActualService>();
     for (const entry of services.value.entries) {
@@ -104,8 +109,8 @@ export class TableReader {
       if (service === null) continue;
       const key = serviceKeyOf(service.match);
       const before = this.#known.get(key);
-      const dumped =
-        before?.entry === entry ? { entry, ...before.actual } : { entry, service, stats: services.value.stats(entry) };
+      const stats = before?.revision === revision ? before.actual.stats : services.value.stats(entry);
+      const dumped = { revision, service, stats };
       const read = await this.#withReals(dumped, before, requests);
       if (!read.ok) return read;
       known.set(key, read.value);
@@ -124,8 +129,8 @@ export class TableReader {
     for (const match of matches) {
       const key = serviceKeyOf(match);
       const logger = new DumpLogger(DumpLog.EMPTY, this.#decodeService);
-      const found = await this.#client.get(requests.service(match), ({ payload }) => {
-        logger.take(payload, 0);
+      const found = await this.#client.get(requests.service(match), (message) => {
+        logger.take(message, 0);
         return 1;
       });
       if (!found.ok) {
@@ -135,7 +140,7 @@ export class TableReader {
       const log = logger.finish(found.value ?? 0);
       const [entry] = log.entries;
       if (entry === undefined || entry.configured === null) continue;
-      const dumped = { entry: null, service: entry.configured, stats: log.stats(entry) };
+      const dumped = { revision: null, service: entry.configured, stats: log.stats(entry) };
       const read = await this.#withReals(dumped, this.#known.get(key), requests);
       if (!read.ok) return read;
       this.#known.set(key, read.value);
@@ -150,7 +155,7 @@ export class TableReader {
     before: KnownService | undefined,
     requests: IpvsRequests,
   ): Promise<Result<KnownService, CodedError>> {
-    const { entry, service, stats } = dumped;
+    const { revision, service, stats } = dumped;
     const { match } = service;
     const last = before?.reals ?? DumpLog.EMPTY;
     const found = await this.#dumped(requests.destinationsOf(match), last, (payload) => {
@@ -164,11 +169,11 @@ export class TableReader {
     if (!found.ok) return found;
     const reals = found.value;
     if (before !== undefined && reals === last) {
-      if (before.entry === entry && entry !== null) return ok(before);
-      return ok({ entry, reals, actual: { service, stats, destinations: before.actual.destinations } });
+      if (before.revision === revision && revision !== null) return ok(before);
+      return ok({ revision, reals, actual: { service, stats, destinations: before.actual.destinations } });
     }
     reportUnknown(reals, `reals of ${describeMatch(match)}`, this.#log);
-    return ok({ entry, reals, actual: { service, stats, destinations: destinationsIn(reals) } });
+    return ok({ revision, reals, actual: { service, stats, destinations: destinationsIn(reals) } });
   }
 
   /** @returns the log before if this dump says nothing else */
@@ -178,10 +183,8 @@ export class TableReader {
     decode: (payload: ByteReader) => C | null,
   ): Promise<Result<DumpLog<C>, CodedError>> {
     const logger = new DumpLogger(before, decode);
-    const end = await this.#client.dump(request, ({ payload }, index) => {
-      logger.take(payload, index);
-    });
-    return end.ok ? ok(logger.finish(end.value.length)) : end;
+    const end = await this.#client.dumpInto(request, logger);
+    return end.ok ? ok(logger.finish(end.value)) : end;
   }
 
   readonly #decodeService = (payload: ByteReader): KernelService | null => {

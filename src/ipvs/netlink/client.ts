@@ -14,6 +14,7 @@ import {
   NLMSG_OVERRUN,
 } from './constants.ts';
 import { KernelRefusal } from '../kernel-refusal.ts';
+import type { DumpSink } from './dump-sink.ts';
 import { errnoMeaning, errnoName } from './errno.ts';
 import { readAcknowledgement, readDone, readMessages, writeMessage } from './message.ts';
 import type { Acknowledgement, NetlinkMessage, NetlinkRequest } from './message.ts';
@@ -73,6 +74,8 @@ export interface Exchange {
 
 /** What waits for the messages of the current datagram or dump. */
 interface Waiter {
+  /** @returns whether there is nothing else to be done with that datagram */
+  onDatagram(datagram: Uint8Array): boolean;
   /** @throws DecodeError */
   onMessage(message: NetlinkMessage): void;
   onLost(error: CodedError): void;
@@ -144,17 +147,23 @@ export class NetlinkClient {
     }, err);
   }
 
-  /**
-   * Reads a whole table. The entries are those of one uninterrupted pass.
-   * @param decode `index` counts the entries of a pass; another pass begins at 0 again
-   */
-  async dump<T>(
-    request: NetlinkRequest,
-    decode: (message: NetlinkMessage, index: number) => T,
-  ): Promise<Result<T[], CodedError>> {
+  /** Reads a whole table. The entries are those of one uninterrupted pass. */
+  async dump<T>(request: NetlinkRequest, decode: (message: NetlinkMessage) => T): Promise<Result<T[], CodedError>> {
+    const entries: T[] = [];
+    const sink: DumpSink = {
+      take: (message, index) => {
+        entries[index] = decode(message);
+      },
+    };
+    const end = await this.dumpInto(request, sink);
+    return end.ok ? ok(entries.slice(0, end.value)) : end;
+  }
+
+  /** The same for who takes entries as they come. @returns how many there were in the last pass, the one that counts */
+  async dumpInto(request: NetlinkRequest, sink: DumpSink): Promise<Result<number, CodedError>> {
     return this.#inTurn(async () => {
       for (let attempt = 1; attempt <= this.#limits.dumpAttempts; attempt++) {
-        const pass = await this.#dumpOnce(request, decode);
+        const pass = await this.#dumpOnce(request, sink);
         if (!pass.ok) return pass;
         if (!pass.value.interrupted) return ok(pass.value.entries);
         this.#counters.interruptedDumps++;
@@ -229,30 +238,36 @@ export class NetlinkClient {
     });
   }
 
-  async #dumpOnce<T>(
+  async #dumpOnce(
     request: NetlinkRequest,
-    decode: (message: NetlinkMessage, index: number) => T,
-  ): Promise<Result<{ entries: T[]; interrupted: boolean }, CodedError>> {
+    sink: DumpSink,
+  ): Promise<Result<{ entries: number; interrupted: boolean }, CodedError>> {
     const sequence = this.#nextSequence();
     const writer = this.#writer.clear();
     writeMessage(writer, request, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     this.#counters.dumps++;
-    const entries: T[] = [];
+    let entries = 0;
     let interrupted = false;
     let end = SUCCESS;
-    const lost = await this.#exchange(writer.written(), 1, (message) => {
+    const takeKnown = (datagram: Uint8Array): boolean => {
+      const known = sink.takeKnown?.(datagram, sequence, entries) ?? 0;
+      entries += known;
+      return known > 0;
+    };
+    const consume = (message: NetlinkMessage): 'more' | 'done' => {
       if (message.sequence !== sequence) return 'more';
       if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
       if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
         end = message.type === NLMSG_DONE ? readDone(message) : readAcknowledgement(message);
         return 'done';
       }
-      if (entries.length >= this.#limits.dumpEntries) {
+      if (entries >= this.#limits.dumpEntries) {
         throw new DecodeError(`a dump of more than ${this.#limits.dumpEntries} entries`, 0);
       }
-      entries.push(decode(message, entries.length));
+      sink.take(message, entries++);
       return 'more';
-    });
+    };
+    const lost = await this.#exchange(writer.written(), 1, consume, takeKnown);
     if (lost !== null) return err(lost);
     if (end.errno !== 0) {
       this.#counters.refused++;
@@ -261,11 +276,16 @@ export class NetlinkClient {
     return ok({ entries, interrupted });
   }
 
-  /** Sends one datagram and feeds `consume` until it says 'done'. @returns why the rest of the answers is lost */
+  /**
+   * Sends one datagram and feeds `consume` until it says 'done'.
+   * @param takeKnown whether a datagram is known, and nothing in it is for `consume`
+   * @returns why the rest of the answers is lost
+   */
   async #exchange(
     datagram: Uint8Array,
     messages: number,
     consume: (message: NetlinkMessage) => 'more' | 'done',
+    takeKnown: (datagram: Uint8Array) => boolean = () => false,
   ): Promise<CodedError | null> {
     const transport = this.#connected();
     if (!transport.ok) return transport.error;
@@ -288,6 +308,11 @@ export class NetlinkClient {
         });
       };
       this.#waiter = {
+        onDatagram: (received) => {
+          const known = takeKnown(received);
+          if (known) heard = true;
+          return known;
+        },
         onMessage: (message) => {
           heard = true;
           if (consume(message) === 'done') finish(null);
@@ -324,6 +349,7 @@ export class NetlinkClient {
 
   #receive(datagram: Uint8Array): void {
     try {
+      if (this.#waiter?.onDatagram(datagram) === true) return;
       for (const message of readMessages(datagram)) {
         if (message.type === NLMSG_NOOP) continue;
         if (message.type === NLMSG_OVERRUN) throw new DecodeError('data was lost (NLMSG_OVERRUN)', 0);

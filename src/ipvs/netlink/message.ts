@@ -10,6 +10,8 @@ import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG, NLA_TYPE_MASK } from '
  *   u32 nlmsg_seq                         u32 nlmsg_pid       payload, padded to four bytes
  */
 export const HEADER_LENGTH = 16;
+/** Where nlmsg_seq stands. */
+export const SEQUENCE_OFFSET = 8;
 const ALIGNMENT = 4;
 
 /** One message as received. `payload` looks into the datagram's buffer: it is valid only while that is. */
@@ -17,6 +19,8 @@ export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** nlmsg_pid: the socket that it is for. */
+  readonly port: number;
   readonly payload: ByteReader;
 }
 
@@ -54,12 +58,20 @@ export function* readMessages(datagram: Uint8Array): Generator<NetlinkMessage, v
     const type = reader.u16le();
     const flags = reader.u16le();
     const sequence = reader.u32le();
-    reader.skip(4);
+    const port = reader.u32le();
     const payload = reader.fenced(length - HEADER_LENGTH);
     // The last message of a datagram may go without its padding.
     reader.skip(Math.min(padding(length), reader.remaining));
-    yield { type, flags, sequence, payload };
+    yield { type, flags, sequence, port, payload };
   }
+}
+
+/** A message as it was received, with its padding. What is left of its payload is not consumed. */
+export function writeReceived(writer: ByteWriter, { type, flags, sequence, port, payload }: NetlinkMessage): void {
+  const length = HEADER_LENGTH + payload.remaining;
+  writer.u32le(length).u16le(type).u16le(flags).u32le(sequence).u32le(port);
+  writer.bytes(payload.ahead().bytes(payload.remaining));
+  writePadding(writer, length);
 }
 
 /** The payload of NLMSG_ERROR: the answer to one request. `errno` 0 is an acknowledgement. */

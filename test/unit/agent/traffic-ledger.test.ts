@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Desired } from '../../../src/agent/policy/desired-state.ts';
 import type { LeavingEntry } from '../../../src/agent/policy/journal.ts';
 import { TrafficLedger } from '../../../src/agent/traffic-ledger.ts';
-import type { DataplaneState, TrafficStats } from '../../../src/ipvs/dataplane.ts';
+import type { DataplaneState, DestinationKey, ServiceKey, TrafficStats } from '../../../src/ipvs/dataplane.ts';
 import { NO_TRAFFIC } from '../../../src/ipvs/traffic.ts';
 import { configuration, ports, real, service } from '../../fakes/configurations.ts';
 import { Decisions } from '../../fakes/decisions.ts';
@@ -73,6 +73,23 @@ describe('the counters of a record', () => {
     const bench = new Bench().take(both, { [HTTP]: 100, [`${HTTP} ${A}`]: 90 });
     bench.take(both, { [HTTP]: 160, [`${HTTP} ${A}`]: 140 }).take(both, { [HTTP]: 160, [`${HTTP} ${A}`]: 140 });
     expect(bench.bytes).toEqual({ web: 160, a: 140 });
+  });
+
+  it('grow as well where the same objects count on', () => {
+    const bench = new Bench();
+    const effective = new Decisions().decide(httpOnly, UP);
+    const state = counted({ [HTTP]: 100, [`${HTTP} ${A}`]: 90 });
+    const [held] = state.values();
+    const [entry] = held?.destinations.values() ?? [];
+    if (held === undefined || entry === undefined) throw new Error('the state is empty');
+    const activity = { ...entry.activity, revision: 1 };
+    const counting = new Map([
+      [HTTP as ServiceKey, { ...held, destinations: new Map([[A as DestinationKey, { ...entry, activity }]]) }],
+    ]);
+    bench.ledger.take(effective, [], counting);
+    Object.assign(activity, { stats: { ...activity.stats, inBytes: 140n }, revision: 2 });
+    bench.ledger.take(effective, [], counting);
+    expect(bench.bytes).toEqual({ web: 100, a: 140 });
   });
 
   it('do not go back when an entry is made anew, or the kernel’s counters are zeroed', () => {

@@ -6,18 +6,22 @@ import { COMMAND_COUNTERS, DESTINATION, DESTINATION_COUNTERS, STATS64 } from '..
 import type { KernelDestination } from '../../../src/ipvs/dataplane.ts';
 import { DumpLog, DumpLogger } from '../../../src/ipvs/dump-log.ts';
 import { readTable } from '../../../src/ipvs/netlink/attribute-table.ts';
+import { NLM_F_DUMP_INTR, NLM_F_MULTI } from '../../../src/ipvs/netlink/constants.ts';
 import { GENL_HEADER_LENGTH } from '../../../src/ipvs/netlink/family.ts';
 import { readAttributeHeader, readMessages, skipPadding } from '../../../src/ipvs/netlink/message.ts';
 import { readDestination } from '../../../src/ipvs/replies.ts';
 import { fromHex } from '../../fakes/hex.ts';
+import { concatenated, netlinkMessage } from '../../fakes/netlink-kernel.ts';
 import { runs } from '../../fakes/property.ts';
-import { CAPTURES } from '../../vectors/ipvs-captures.ts';
+import { CAPTURED_FAMILY_ID, CAPTURES } from '../../vectors/ipvs-captures.ts';
 
 interface Attribute {
   readonly id: number;
   readonly value: Uint8Array;
 }
 
+/** What the kernel of the captures calls IPVS. */
+const FAMILY = CAPTURED_FAMILY_ID;
 const HEADER = Uint8Array.from([5, 1, 0, 0]);
 /** Numbers that no kernel of today uses. */
 const UNKNOWN_IDS = [40, 41, 42] as const;
@@ -113,10 +117,27 @@ function configuredIn(bytes: Uint8Array): KernelDestination | null {
   return readDestination(new ByteReader(bytes), 'ipv4');
 }
 
-function logOf(before: DumpLog<KernelDestination>, ...messages: readonly Uint8Array[]): DumpLog<KernelDestination> {
-  const logger = new DumpLogger(before, (payload) => readDestination(payload, 'ipv4'));
-  for (const [index, each] of messages.entries()) logger.take(new ByteReader(each), index);
-  return logger.finish(messages.length);
+let sequence = 0;
+
+/** As the kernel sends them, in one datagram. */
+function datagramOf(payloads: readonly Uint8Array[], flags = NLM_F_MULTI): Uint8Array {
+  return concatenated(...payloads.map((payload) => netlinkMessage(FAMILY, flags, sequence, payload)));
+}
+
+function loggerAfter(before: DumpLog<KernelDestination>): DumpLogger<KernelDestination> {
+  sequence++;
+  return new DumpLogger(before, (payload) => readDestination(payload, 'ipv4'));
+}
+
+function takeEach(logger: DumpLogger<KernelDestination>, payloads: readonly Uint8Array[], first = 0): void {
+  const messages = readMessages(datagramOf(payloads));
+  for (const [index, received] of [...messages].entries()) logger.take(received, first + index);
+}
+
+function logOf(before: DumpLog<KernelDestination>, ...payloads: readonly Uint8Array[]): DumpLog<KernelDestination> {
+  const logger = loggerAfter(before);
+  takeEach(logger, payloads);
+  return logger.finish(payloads.length);
 }
 
 /** By the table, as any other attribute. */
@@ -143,6 +164,16 @@ function countersIn(bytes: Uint8Array): unknown {
       outBytesPerSecond: rate(stats.outBytesPerSecond),
     },
   };
+}
+
+/** Where it is known to stand. */
+function countersOf(log: DumpLog<KernelDestination>): unknown[] {
+  return log.entries.map((entry) => ({
+    activeConnections: log.connections('activeConnections', entry),
+    inactiveConnections: log.connections('inactiveConnections', entry),
+    persistentConnections: log.connections('persistentConnections', entry),
+    stats: log.stats(entry),
+  }));
 }
 
 describe('a message next to the one before', () => {
@@ -176,13 +207,7 @@ describe('a message next to the one before', () => {
       fc.property(pairs, ([first, second]) => {
         const log = logOf(logOf(DumpLog.EMPTY, first, first), first, second);
         expect(log.entries.map(({ configured }) => configured)).toEqual([configuredIn(first), configuredIn(second)]);
-        const counters = log.entries.map((entry) => ({
-          activeConnections: log.connections('activeConnections', entry),
-          inactiveConnections: log.connections('inactiveConnections', entry),
-          persistentConnections: log.connections('persistentConnections', entry),
-          stats: log.stats(entry),
-        }));
-        expect(counters).toEqual([countersIn(first), countersIn(second)]);
+        expect(countersOf(log)).toEqual([countersIn(first), countersIn(second)]);
       }),
       runs(300),
     );
@@ -205,17 +230,134 @@ describe('a dump next to the one before', () => {
   ])('may be %s', (_, messages) => {
     const log = logOf(logOf(DumpLog.EMPTY, a, b), ...messages);
     expect(log.entries.map(({ configured }) => configured)).toEqual(messages.map(configuredIn));
-    expect(log.bytes).toEqual(Uint8Array.from(Buffer.concat(messages)));
+    expect(log.bytes).toEqual(datagramOf(messages));
   });
 
   it('may be interrupted and begin anew, even with nothing', () => {
     const before = logOf(DumpLog.EMPTY, a, b);
-    const logger = new DumpLogger(before, (payload) => readDestination(payload, 'ipv4'));
-    logger.take(new ByteReader(c), 0);
-    logger.take(new ByteReader(a), 0);
-    logger.take(new ByteReader(b), 1);
+    const logger = loggerAfter(before);
+    takeEach(logger, [c]);
+    takeEach(logger, [a, b]);
     expect(logger.finish(2)).toBe(before);
-    logger.take(new ByteReader(c), 0);
+    takeEach(logger, [c]);
     expect(logger.finish(0).entries).toEqual([]);
+  });
+});
+
+/** The same message with other counts. */
+function recounted(attributes: readonly Attribute[]): fc.Arbitrary<readonly Attribute[]> {
+  const counters: readonly number[] = Object.values(DESTINATION_COUNTERS).map(({ id }) => id);
+  return fc.record({ at: fc.nat({ max: 200 }), byte: word }).map(({ at, byte }) =>
+    attributes.map(({ id, value }) => {
+      if (!counters.includes(id)) return { id, value };
+      const other = Uint8Array.from(value);
+      if (id !== DESTINATION_COUNTERS.stats64.id) other[at % other.length] = byte;
+      // The last byte is that of a counter: nothing else has its place behind it.
+      else if (other.length > 0) other[other.length - 1] = byte;
+      return { id, value: other };
+    }),
+  );
+}
+
+const dumps = fc
+  .array(fc.constantFrom(...LISTED).chain(successor), { minLength: 1, maxLength: 6 })
+  .chain((first) => {
+    const later = fc.constantFrom('same', 'counters', 'any').chain((change) => {
+      if (change === 'same') return fc.constant(first);
+      const each = first.map((attributes) =>
+        change === 'counters'
+          ? recounted(attributes)
+          : fc.oneof(
+              { weight: 4, arbitrary: fc.constant(attributes) },
+              { arbitrary: successor(attributes), weight: 1 },
+            ),
+      );
+      const moved = fc.tuple(...each);
+      return change === 'counters' ? moved : moved.chain((all) => fc.subarray(all, { minLength: all.length - 1 }));
+    });
+    return fc.tuple(fc.constant(first), later, later, fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 }));
+  })
+  .map(([first, second, third, cuts]) => ({
+    passes: [first, second, third].map((entries) => entries.map(message)),
+    cuts,
+  }));
+
+/** In datagrams of so many messages; the last holds the rest. */
+function cutInto(payloads: readonly Uint8Array[], cuts: readonly number[]): Uint8Array[][] {
+  const parts: Uint8Array[][] = [];
+  const rest = [...payloads];
+  for (const count of cuts) parts.push(rest.splice(0, count));
+  return [...parts, rest].filter((part) => part.length > 0);
+}
+
+describe('a datagram next to the messages before', () => {
+  const [a = new Uint8Array(), b = new Uint8Array(), c = new Uint8Array()] = LISTED.map(message);
+
+  it('leaves what its messages would, each decoded by itself', () => {
+    const seen = { same: 0, counters: 0, taken: 0 };
+    fc.assert(
+      fc.property(dumps, ({ passes, cuts }) => {
+        let log: DumpLog<KernelDestination> = DumpLog.EMPTY;
+        for (const payloads of passes) {
+          const { revision } = log;
+          const logger = loggerAfter(log);
+          let index = 0;
+          let known = 0;
+          for (const part of cutInto(payloads, cuts)) {
+            const count = logger.takeKnown(datagramOf(part), sequence, index);
+            expect([0, part.length]).toContain(count);
+            if (count === 0) takeEach(logger, part, index);
+            known += count;
+            index += part.length;
+          }
+          log = logger.finish(payloads.length);
+          if (known < payloads.length) seen.taken++;
+          else if (log.revision === revision) seen.same++;
+          else seen.counters++;
+          expect(log.entries.map(({ configured }) => configured)).toEqual(payloads.map(configuredIn));
+          expect(countersOf(log)).toEqual(payloads.map(countersIn));
+        }
+      }),
+      runs(300),
+    );
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(30);
+  });
+
+  it('is known by all but the sequence number', () => {
+    const before = logOf(DumpLog.EMPTY, a, b, c);
+    const logger = loggerAfter(before);
+    const whole = datagramOf([a, b, c]);
+    const known = (datagram: Uint8Array, index = 0): number => logger.takeKnown(datagram, sequence, index);
+    expect(known(whole)).toBe(3);
+    expect(known(datagramOf([b, c]), 1)).toBe(2);
+    expect(known(datagramOf([a, b, c], NLM_F_MULTI | NLM_F_DUMP_INTR))).toBe(0);
+    expect(known(whole.subarray(0, -4))).toBe(0);
+    expect(known(datagramOf([a, b, c, a]))).toBe(0);
+    expect(known(whole, 3)).toBe(0);
+    expect(logger.takeKnown(whole, sequence - 1, 0)).toBe(0);
+    expect(before.revision).toBe(logOf(DumpLog.EMPTY, a, b, c).revision);
+  });
+
+  it('is known only while nothing but a counter is another, wherever that stands', () => {
+    const counting = new Set<number>();
+    for (const at of c.keys()) {
+      const logger = loggerAfter(logOf(DumpLog.EMPTY, c));
+      const other = Uint8Array.from(c);
+      other[at] = 0xff - (other[at] ?? 0);
+      if (logger.takeKnown(datagramOf([other]), sequence, 0) === 1) counting.add(at >> 2);
+    }
+    const [entry] = logOf(DumpLog.EMPTY, c).entries;
+    const words = [...(entry?.layout.counters.keys() ?? [])].filter((word) => entry?.layout.counters[word] === 1);
+    expect([...counting]).toEqual(words);
+    expect(words.length).toBeGreaterThan(20);
+  });
+
+  it('is taken apart behind a message that says something new, until the dump begins anew', () => {
+    const before = logOf(DumpLog.EMPTY, a, b);
+    const logger = loggerAfter(before);
+    takeEach(logger, [c]);
+    expect(logger.takeKnown(datagramOf([b]), sequence, 1)).toBe(0);
+    expect(logger.takeKnown(datagramOf([a, b]), sequence, 0)).toBe(2);
+    expect(logger.finish(2)).toBe(before);
   });
 });

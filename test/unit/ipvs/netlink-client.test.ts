@@ -186,6 +186,56 @@ describe('dumps', () => {
     expect(kernel.sent.length).toBe(3);
   });
 
+  it('are offered datagram by datagram to who may know them, and taken apart where they are not known', async () => {
+    const { client } = clientOver(([message], socket) => {
+      if (message === undefined) return;
+      const { sequence } = message;
+      socket.deliver(
+        concatenated(entry(sequence, 1), entry(sequence, 2)),
+        entry(sequence, 3),
+        entry(sequence, 4),
+        done(message),
+      );
+    });
+    const offered: [bytes: number, index: number][] = [];
+    const taken: [byte: number, index: number][] = [];
+    const sequences = new Set<number>();
+    const count = await client.dumpInto(request(), {
+      takeKnown: (datagram, sequence, index) => {
+        sequences.add(sequence);
+        offered.push([datagram.length, index]);
+        return index === 0 ? 2 : index === 3 ? 1 : 0;
+      },
+      take: (message, index) => {
+        sequences.add(message.sequence);
+        taken.push([firstByte(message), index]);
+      },
+    });
+    expect(count).toEqual({ ok: true, value: 4 });
+    // The last is NLMSG_DONE.
+    expect(offered).toEqual([
+      [40, 0],
+      [20, 2],
+      [20, 3],
+      [20, 4],
+    ]);
+    expect(taken).toEqual([[3, 2]]);
+    expect(sequences.size).toBe(1);
+  });
+
+  it('end an exchange when who may know them fails', async () => {
+    const { client } = clientOver(([message], socket) => {
+      if (message !== undefined) socket.deliver(concatenated(entry(message.sequence, 1), done(message)));
+    });
+    const outcome = await client.dumpInto(request(), {
+      takeKnown: () => {
+        throw new DecodeError('nonsense', 3);
+      },
+      take: () => undefined,
+    });
+    expect(outcome.ok ? '' : outcome.error.code).toBe('NETLINK_MALFORMED');
+  });
+
   it('report the kernel’s refusal by name', async () => {
     const { client } = clientOver(([message], socket) => {
       if (message !== undefined) socket.deliver(acknowledgement(message, 2));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ByteWriter } from '../../../src/core/bytes.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import { IPVS_CMD } from '../../../src/ipvs/attributes.ts';
 import type { ActualDestination, ActualService } from '../../../src/ipvs/dataplane.ts';
@@ -22,8 +23,32 @@ const SERVICE = captured('-A -t 10.0.0.1:80 -s wlc');
 const NAT_REAL = captured('-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 5 -x 100 -y 50');
 const GRE_REAL = captured('-a -t 10.0.0.1:80 -r 10.1.0.3:80 -i -w 2147483647 --tun-type gre --tun-csum');
 
+/** The service with as many connections since it was made: IPVS_SVC_ATTR_STATS64 { IPVS_STATS_ATTR_CONNS }. */
+function counted(connections: number): Uint8Array {
+  const stats = new ByteWriter().u32le(0x000c_0010).u32le(0x0001_000c).u64le(BigInt(connections)).finish();
+  const service = Uint8Array.from(SERVICE);
+  const nested = new DataView(service.buffer);
+  nested.setUint16(4, nested.getUint16(4, true) + stats.length, true);
+  return concatenated(service, stats);
+}
+
+/** A real with as many active connections: IPVS_DEST_ATTR_ACTIVE_CONNS. */
+function active(connections: number): Uint8Array {
+  const nested = new DataView(NAT_REAL.buffer);
+  const service = nested.getUint16(4, true);
+  const real = Uint8Array.from(NAT_REAL);
+  const at = 4 + service;
+  new DataView(real.buffer).setUint16(at, nested.getUint16(at, true) + 8, true);
+  return concatenated(real, new ByteWriter().u32le(0x0007_0008).u32le(connections).finish());
+}
+
 /** A kernel that holds one service, and reals that a test may change. */
 function kernelWith(...reals: Uint8Array[]) {
+  const services = [SERVICE];
+  let refused: number | null = null;
+  const refuse = (command: number | null): void => {
+    refused = command;
+  };
   const tell = (message: SeenMessage): Uint8Array[] => {
     if (message.type !== CAPTURED_FAMILY_ID) {
       return RESOLVE_FAMILY.received.map((hex) => {
@@ -32,7 +57,8 @@ function kernelWith(...reals: Uint8Array[]) {
         return bytes;
       });
     }
-    const entries = message.payload[0] === IPVS_CMD.getService ? [SERVICE] : reals;
+    if (message.payload[0] === refused) return [acknowledgement(message, 2)];
+    const entries = message.payload[0] === IPVS_CMD.getService ? services : reals;
     const parts = entries.map((entry) => netlinkMessage(CAPTURED_FAMILY_ID, 0x02, message.sequence, entry));
     return [concatenated(...parts), (message.flags & NLM_F_ACK) === 0 ? done(message) : acknowledgement(message)];
   };
@@ -48,7 +74,7 @@ function kernelWith(...reals: Uint8Array[]) {
     if (service === undefined) throw new Error('the service was not read');
     return { service, reals: [...service.destinations.values()] };
   };
-  return { reals, read, readServices: dataplane.readServices.bind(dataplane) };
+  return { services, reals, read, refuse, readServices: dataplane.readServices.bind(dataplane) };
 }
 
 describe('a second reading', () => {
@@ -57,6 +83,37 @@ describe('a second reading', () => {
     const first = await read();
     expect(first.reals.map(({ destination }) => destination.weight)).toEqual([5, 2_147_483_647]);
     expect((await read()).service).toBe(first.service);
+  });
+
+  it('counts on in the same objects', async () => {
+    const { services, reals, read } = kernelWith(active(3), GRE_REAL);
+    services[0] = counted(5);
+    const first = await read();
+    expect(first.reals.map(({ activity }) => activity.activeConnections)).toEqual([3, 0]);
+    expect(first.service.stats.connections).toBe(5n);
+    services[0] = counted(6);
+    reals[0] = active(4);
+    const second = await read();
+    expect(second.service.destinations).toBe(first.service.destinations);
+    expect(second.reals.map(({ activity }) => activity.activeConnections)).toEqual([4, 0]);
+    expect(second.service.stats.connections).toBe(6n);
+    expect(second.service.service).toBe(first.service.service);
+    reals[0] = active(5);
+    const third = await read();
+    expect(third.service).toBe(second.service);
+    expect(third.reals[0]?.activity.activeConnections).toBe(5);
+  });
+
+  it('tells of a service what it counted, even after one that failed on the way', async () => {
+    const { services, reals, read, refuse } = kernelWith(NAT_REAL);
+    services[0] = counted(5);
+    await read();
+    services[0] = counted(6);
+    refuse(IPVS_CMD.getDestination);
+    await expect(read()).rejects.toThrow('ENOENT');
+    refuse(null);
+    expect((await read()).service.stats.connections).toBe(6n);
+    expect(reals.length).toBe(1);
   });
 
   it('reads anew what has', async () => {
