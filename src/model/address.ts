@@ -103,7 +103,7 @@ export function compareAddresses(a: IpAddress, b: IpAddress): number {
   return Buffer.compare(left, right);
 }
 
-/** "10.0.0.1:80" or "[2001:db8::1]:80". */
+/** "10.0.0.1:80" or "[2001:db8::1]:80". In one piece, as `joinedKey` makes its keys: each real keeps one. */
 export function formatEndpoint(address: IpAddress, port: number): string {
-  return familyOf(address) === 'ipv6' ? `[${address}]:${port}` : `${address}:${port}`;
+  return [familyOf(address) === 'ipv6' ? `[${address}]` : address, port].join(':');
 }

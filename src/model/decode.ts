@@ -1,5 +1,6 @@
 import { assertNever } from '../core/result.ts';
 import { ok } from '../core/result.ts';
+import { SharedTexts } from '../core/shared-texts.ts';
 import type { CheckCatalog, CheckDefinition } from './check-definition.ts';
 import { parseRecordJson } from './json.ts';
 import { parsePath } from './paths.ts';
@@ -37,7 +38,8 @@ type Place = Extract<RecordPath, { readonly kind: Kind }>;
 interface CacheEntry {
   readonly raw: RawRecord;
   readonly place: Place;
-  readonly parsed: Parsed | null;
+  /** A value of the kind that `place` says; `parsedOf` puts the two together. */
+  readonly record: Parsed['record'] | null;
   readonly problems: readonly FieldProblem[];
 }
 
@@ -68,6 +70,7 @@ export class RecordDecoder {
   readonly #validators: Validators;
   /** By path: what the last call saw. */
   readonly #known = new Map<string, CacheEntry>();
+  readonly #services = new SharedTexts();
   /** By path: last good versions, where the last call needed one. */
   #lastGood = new Map<string, CacheEntry>();
   /** What the last call gave as good; null = it did not come to its end. */
@@ -96,7 +99,7 @@ export class RecordDecoder {
     for (const raw of records.values()) {
       if (raw.bytes.length === 0) continue;
       const known = this.#known.get(raw.path);
-      const place = known?.place ?? parsePath(raw.path);
+      const place = known?.place ?? this.#placeOf(raw.path);
       if (place.kind === 'folder') continue;
       if (place.kind === 'invalid') {
         collector.problem(raw.path, { field: '', found: place.found, allowed: place.allowed }, 'ignored');
@@ -104,10 +107,11 @@ export class RecordDecoder {
       }
       seen++;
       const entry = this.#entryOf(place, raw, known);
-      if (entry.parsed === null || entry.parsed !== known?.parsed) touched.note(place);
+      if (entry.record === null || entry.record !== known?.record) touched.note(place);
       if (entry !== known) this.#known.set(raw.path, entry);
-      if (entry.parsed !== null) {
-        collector.add(place, entry.parsed, entry.raw);
+      const parsed = parsedOf(entry);
+      if (parsed !== null) {
+        collector.add(place, parsed, entry.raw);
         continue;
       }
       const before = lastGood.of(place, raw.path);
@@ -158,6 +162,12 @@ export class RecordDecoder {
     return orphans.length + vips.length + checks.length > 0;
   }
 
+  /** Reals share the name of their service. */
+  #placeOf(path: string): RecordPath {
+    const place = parsePath(path);
+    return place.kind === 'real' ? { ...place, service: this.#services.of(place.service) } : place;
+  }
+
   #entryOf(place: Place, raw: RawRecord, known: CacheEntry | undefined): CacheEntry {
     if (known === undefined || !isSame(known.raw, raw)) return this.#parse(place, raw);
     // After the whole store was read anew, what was read before must not be kept for the same bytes.
@@ -166,14 +176,19 @@ export class RecordDecoder {
 
   #parse(place: Place, raw: RawRecord): CacheEntry {
     const json = parseRecordJson(raw.bytes);
-    if (!json.ok) return { raw, place, parsed: null, problems: [{ field: '', ...json.error }] };
+    if (!json.ok) return { raw, place, record: null, problems: [{ field: '', ...json.error }] };
     const { kind, name } = place;
     const validated = this.#validators[kind](json.value);
-    if (!validated.ok) return { raw, place, parsed: null, problems: validated.error };
+    if (!validated.ok) return { raw, place, record: null, problems: validated.error };
     const { path, created, modified } = raw;
     const record = { name, path, value: validated.value, created, modified };
-    return { raw, place, parsed: { kind, record } as Parsed, problems: NO_PROBLEMS };
+    return { raw, place, record, problems: NO_PROBLEMS };
   }
+}
+
+/** Not kept: for ten thousand records that would be as many objects more. */
+function parsedOf({ place: { kind }, record }: CacheEntry): Parsed | null {
+  return record === null ? null : ({ kind, record } as Parsed);
 }
 
 /** Whether both say the same of the same record. A source that has not seen it change gives the very same object. */
@@ -229,7 +244,8 @@ class LastGood {
     const known = this.#known.get(path);
     const entry = known?.raw === raw ? known : this.#parse(place, raw);
     this.used.set(path, entry);
-    return entry.parsed === null ? undefined : { raw, parsed: entry.parsed };
+    const parsed = parsedOf(entry);
+    return parsed === null ? undefined : { raw, parsed };
   }
 }
 
