@@ -8,9 +8,12 @@ import { PokedReader } from '../lab/poked-reader.ts';
 
 const SERVICES = 100;
 const KEYS = 10_000;
-/** etcd splits what a watch is told at the size of a request, so the deletion of 5,400 keys comes in pieces. */
+/**
+ * What a watch is told is split where it is larger than a request may be by 512 kB (etcd: v3rpc/watch.go, sendFragments;
+ * grpc.go, grpcOverheadBytes). The deletion of 5,400 keys with names as long as these is 800 kB.
+ */
 const FLAGS = ['--max-request-bytes', '40000'];
-const path = (n: number): string => `config/services/s${n % SERVICES}/reals/r${n}`;
+const path = (n: number): string => `config/services/s${n % SERVICES}/reals/r${String(n).padStart(100, '0')}`;
 
 let cluster: EtcdCluster;
 let proxy: ChaosProxy;
