@@ -1,4 +1,10 @@
-import type { DataplaneState, DestinationKey, ServiceKey, TrafficStats } from '../ipvs/dataplane.ts';
+import type {
+  DataplaneState,
+  DestinationActivity,
+  DestinationKey,
+  ServiceKey,
+  TrafficStats,
+} from '../ipvs/dataplane.ts';
 import type { Effective } from './policy/effective-state.ts';
 import { EntryNames } from './policy/entry-names.ts';
 import type { LeavingEntry } from './policy/journal.ts';
@@ -8,14 +14,12 @@ import type { Totals } from './policy/traffic-figures.ts';
 /** A kernel entry when it was last counted. */
 interface Counted {
   readonly counters: Totals;
-  /** What told them: as long as a reading gives the same, of the same revision, nothing was counted. */
-  readonly teller: Teller;
+  /**
+   * What told them: as long as a reading gives the same, of the same revision, nothing was counted. Never the entry of a
+   * service: with its destinations it would keep a reading of long ago in memory.
+   */
+  readonly teller: TrafficStats | DestinationActivity;
   readonly revision: number | undefined;
-}
-
-interface Teller {
-  readonly stats: TrafficStats;
-  readonly revision?: number;
 }
 
 interface CountedDestination extends Counted {
@@ -50,7 +54,7 @@ export class TrafficLedger {
       const held = actual.get(key);
       if (held === undefined) continue;
       const account = this.#accountOf(service);
-      const { destinations } = countService(account, key, held);
+      const { destinations } = countService(account, key, held.stats);
       for (const [destination, { activity }] of held.destinations) {
         const real = names.real(key, destination);
         if (real !== null) countReal(account, destinations, destination, real, activity);
@@ -90,15 +94,15 @@ export class TrafficLedger {
   }
 }
 
-function countService(account: Account, key: ServiceKey, teller: Teller): CountedService {
+function countService(account: Account, key: ServiceKey, stats: TrafficStats): CountedService {
   const before = account.kernel.get(key);
-  if (before !== undefined && isAsTold(before, teller)) return before;
-  const counters = totalsOf(teller.stats);
+  if (before?.teller === stats) return before;
+  const counters = totalsOf(stats);
   account.totals = addTotals(account.totals, since(before?.counters ?? NO_TOTALS, counters));
   const counted = {
     counters,
-    teller,
-    revision: teller.revision,
+    teller: stats,
+    revision: undefined,
     destinations: before?.destinations ?? new Map<DestinationKey, CountedDestination>(),
   };
   account.kernel.set(key, counted);
@@ -110,16 +114,13 @@ function countReal(
   destinations: Map<DestinationKey, CountedDestination>,
   key: DestinationKey,
   real: string,
-  teller: Teller,
+  activity: DestinationActivity,
 ): void {
   const before = destinations.get(key);
-  if (before?.real === real && isAsTold(before, teller)) return;
-  const counters = totalsOf(teller.stats);
+  const { revision } = activity;
+  if (before?.real === real && before.teller === activity && before.revision === revision) return;
+  const counters = totalsOf(activity.stats);
   const added = before?.real === real ? since(before.counters, counters) : counters;
-  destinations.set(key, { real, counters, teller, revision: teller.revision });
+  destinations.set(key, { real, counters, teller: activity, revision });
   reals.set(real, addTotals(reals.get(real) ?? NO_TOTALS, added));
-}
-
-function isAsTold({ teller, revision }: Counted, now: Teller): boolean {
-  return teller === now && revision === now.revision;
 }
