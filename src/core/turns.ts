@@ -3,11 +3,16 @@
  * How many may wait is the callers' business.
  */
 export class Turns {
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
 
   run<T>(job: () => Promise<T>): Promise<T> {
     const mine = this.#last.then(job);
-    this.#last = mine.catch(() => undefined);
+    // Without what came of it: that may be large, and the next turn may be long in coming.
+    this.#last = mine.then(nothing, nothing);
     return mine;
   }
+}
+
+function nothing(): void {
+  /* whoever asked has it */
 }
