@@ -62,6 +62,40 @@ export function expand(accepted: Desired, known: ReadonlyMap<string, ExpandedSer
   return { services };
 }
 
+/**
+ * The same after an edit that leaves every service the kernel services that it had, by its precedence and by its match:
+ * only what was edited is expanded, and nobody's claims are looked through.
+ * @param before an earlier expansion, in its order
+ * @returns in the order of the earlier one; null = it is not so simple
+ */
+export function expandedAgain(
+  accepted: Desired,
+  before: { readonly desired: Desired; readonly services: readonly ExpandedService[] },
+): readonly ExpandedService[] | null {
+  const { desired, services } = before;
+  if (desired.vips !== accepted.vips || desired.agent !== accepted.agent) return null;
+  if (Object.keys(accepted.services).length !== services.length) return null;
+  const again: ExpandedService[] = [];
+  for (const known of services) {
+    const service = named(accepted.services, known.service.name);
+    if (service === undefined || !claimsTheSame(known.service, service)) return null;
+    again.push(
+      service === known.service ? known : expandService(service, matchedBy(known), known.mixesFamilies, known),
+    );
+  }
+  return again;
+}
+
+/** Of two services of one name. */
+function claimsTheSame(a: DesiredService, b: DesiredService): boolean {
+  if (a === b) return true;
+  return a.match === b.match && a.vip === b.vip && a.state === b.state && a.held === b.held && a.created === b.created;
+}
+
+function matchedBy({ kernel }: ExpandedService): Matched[] {
+  return kernel.map(({ key, kernel: { match } }) => ({ match, key }));
+}
+
 interface Matched {
   readonly match: ServiceMatch;
   readonly key: ServiceKey;

@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../../model/address.ts';
 import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
 import type { ExpandedService } from './expansion.ts';
-import { expand } from './expansion.ts';
+import { expand, expandedAgain } from './expansion.ts';
 import { targetOf } from './losses.ts';
 import { probePortOf } from './probe-port.ts';
 import type { RealCheck } from './wanted-checks.ts';
@@ -29,18 +29,37 @@ export interface PreparedReal {
 /** @param before what was prepared last: services that an edit did not touch are taken over, the very same objects */
 export function prepare(desired: Desired, before: Prepared | null = null): Prepared {
   const checks = new RealChecks(desired);
-  const known = new Map(before?.desired.checks === desired.checks ? before.services.map(byName) : []);
-  const services = [...expand(desired, known).services.values()].map((expanded): PreparedService => {
-    const same = known.get(expanded.service.name);
-    if (same === expanded) return same;
-    const likely = same !== undefined && isProbedAlike(same.service, expanded.service) ? same.reals : [];
-    const reals = Object.values(expanded.service.reals).map((real, index) => {
-      const known = likely[index];
-      return known?.real === real ? known : prepareReal(real, expanded.service, checks);
-    });
-    return { ...expanded, reals };
+  const last = before?.desired.checks === desired.checks ? before : null;
+  const again = last === null ? null : expandedAgain(desired, last);
+  if (last !== null && again !== null) {
+    return {
+      desired,
+      services: again.map((expanded, index) => prepareService(expanded, last.services[index], checks)),
+    };
+  }
+  const known = new Map(last?.services.map(byName));
+  const services = [...expand(desired, known).services.values()].map((expanded) => {
+    return prepareService(expanded, known.get(expanded.service.name), checks);
   });
   return { desired, services };
+}
+
+function prepareService(
+  expanded: ExpandedService,
+  before: PreparedService | undefined,
+  checks: RealChecks,
+): PreparedService {
+  if (before === expanded) return before;
+  const { service } = expanded;
+  const likely = before !== undefined && isProbedAlike(before.service, service) ? before.reals : [];
+  const reals = Object.values(service.reals).map((real, index) => {
+    const known = likely[index];
+    if (known?.real === real) return known;
+    return known !== undefined && isSameTarget(known.real, real)
+      ? { ...known, real }
+      : prepareReal(real, service, checks);
+  });
+  return { ...expanded, reals };
 }
 
 /** Whether both are checked in the same way, so that nobody needs to be told. */
@@ -57,7 +76,7 @@ function hasSameRealChecks(a: PreparedService, b: PreparedService): boolean {
   return a.reals.every(({ real, checks }, index) => {
     const other = b.reals[index];
     if (other?.real.state !== real.state || other.checks.length !== checks.length) return false;
-    return checks.every(({ wanted }, at) => wanted.key === other.checks[at]?.wanted.key);
+    return other.checks === checks || checks.every(({ wanted }, at) => wanted.key === other.checks[at]?.wanted.key);
   });
 }
 
@@ -68,6 +87,11 @@ function byName(service: PreparedService): [string, PreparedService] {
 /** Whether the same real is probed in the same way in both. */
 function isProbedAlike(a: DesiredService, b: DesiredService): boolean {
   return a.match === b.match && a.health.rise === b.health.rise && a.health.fall === b.health.fall;
+}
+
+/** Whether the same is probed for both, in services that are probed alike: all but what they share out is the same. */
+function isSameTarget(a: DesiredReal, b: DesiredReal): boolean {
+  return a.address === b.address && a.port === b.port && a.checks === b.checks;
 }
 
 function prepareReal(real: DesiredReal, service: DesiredService, checks: RealChecks): PreparedReal {

@@ -101,7 +101,7 @@ export class StandingDecisions {
   keep(prepared: PreparedService, before: ServiceMemory | null, decision: ServiceDecision): void {
     if (!decision.lasting) return;
     const known = this.#former.get(prepared.service.name);
-    const keys = known?.prepared === prepared ? known.keys : keysOf(prepared);
+    const keys = known !== undefined && hasChecksOf(known.prepared, prepared) ? known.keys : keysOf(prepared);
     this.#services.set(prepared.service.name, { prepared, before, keys, decision });
   }
 
@@ -131,6 +131,13 @@ function sameVip(a: EffectiveVip, b: EffectiveVip): boolean {
     a.interface === b.interface &&
     a.withdrawn === b.withdrawn &&
     sameItems(a.services, b.services)
+  );
+}
+
+/** Whether the checks of all reals are the very same objects. */
+function hasChecksOf({ reals: before }: PreparedService, { reals: now }: PreparedService): boolean {
+  return (
+    before === now || (before.length === now.length && now.every(({ checks }, at) => checks === before[at]?.checks))
   );
 }
 
