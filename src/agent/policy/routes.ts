@@ -116,12 +116,22 @@ function routesOf(standing: ReadonlyMap<string, StandingVip>): readonly Route[] 
 
 /** All that the answer about a VIP depends on beside its own record. */
 function inputsOf(state: EffectiveVip, desired: Desired, facts: Facts): readonly unknown[] {
-  return [desired.agent.bgp, state, ...facts.about(state)];
+  const inputs: unknown[] = [desired.agent.bgp, state];
+  facts.about(state, (fact) => inputs.push(fact));
+  return inputs;
 }
 
-function stands(known: StandingVip, desired: Desired, effective: Effective, facts: Facts): boolean {
-  const state = effective.vips.get(known.vip.name);
-  return state !== undefined && sameItems(known.inputs, inputsOf(state, desired, facts));
+/** The same compared in place: every VIP is asked twice in a pass, and most answers stand. */
+function stands({ vip, inputs }: StandingVip, desired: Desired, effective: Effective, facts: Facts): boolean {
+  const state = effective.vips.get(vip.name);
+  if (state === undefined || inputs[0] !== desired.agent.bgp || inputs[1] !== state) return false;
+  let at = 2;
+  let same = true;
+  facts.about(state, (fact) => {
+    same &&= fact === inputs[at];
+    at++;
+  });
+  return same && at === inputs.length;
 }
 
 function advertise(
@@ -222,17 +232,18 @@ class Facts {
     this.#applied = applied;
   }
 
-  /** Everything that the other answers about a VIP depend on. */
-  about({ services }: EffectiveVip): unknown[] {
-    const facts: unknown[] = [this.#applied?.addresses];
+  /** Tells everything that the other answers about a VIP depend on. */
+  about({ services }: EffectiveVip, tell: (fact: unknown) => void): void {
+    tell(this.#applied?.addresses);
     for (const name of services) {
       const service = this.#effective.services.get(name);
-      facts.push(service);
-      for (const key of service?.kernelKeys ?? []) {
-        facts.push(this.#effective.kernel.get(key), this.#applied?.services.get(key)?.destinations);
+      tell(service);
+      if (service === undefined) continue;
+      for (const key of service.kernelKeys) {
+        tell(this.#effective.kernel.get(key));
+        tell(this.#applied?.services.get(key)?.destinations);
       }
     }
-    return facts;
   }
 
   hasAddress(interfaceName: string, address: IpAddress): boolean {
