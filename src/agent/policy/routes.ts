@@ -125,13 +125,13 @@ function inputsOf(state: EffectiveVip, desired: Desired, facts: Facts): readonly
 function stands({ vip, inputs }: StandingVip, desired: Desired, effective: Effective, facts: Facts): boolean {
   const state = effective.vips.get(vip.name);
   if (state === undefined || inputs[0] !== desired.agent.bgp || inputs[1] !== state) return false;
-  let at = 2;
-  let same = true;
+  let told = 2;
+  let others = 0;
   facts.about(state, (fact) => {
-    same &&= fact === inputs[at];
-    at++;
+    if (fact !== inputs[told]) others++;
+    told++;
   });
-  return same && at === inputs.length;
+  return others === 0 && told === inputs.length;
 }
 
 function advertise(
