@@ -12,6 +12,8 @@ import { below } from './report.ts';
 import type { Reporter } from './report.ts';
 
 const RECORDS = 10_000;
+/** etcd refuses requests while 5,000 are not applied yet. */
+const PEER_AT_ONCE = 2_500;
 const ROUNDS = 3;
 const RECONNECTS = 100;
 const WARM_UP = 20;
@@ -46,7 +48,10 @@ export async function measurePublishing(
     await publish(round);
     ours.push(performance.now() - start);
     const peerStart = performance.now();
-    await Promise.all(existing.slice(0, RECORDS).map((path) => store.peerSet(path, `{"round":${round}}`)));
+    for (let at = 0; at < RECORDS; at += PEER_AT_ONCE) {
+      const paths = existing.slice(at, Math.min(at + PEER_AT_ONCE, RECORDS));
+      await Promise.all(paths.map((path) => store.peerSet(path, `{"round":${round}}`)));
+    }
     theirs.push(performance.now() - peerStart);
   }
   await source.close({ keepEphemeral: false });
@@ -54,7 +59,7 @@ export async function measurePublishing(
     figure: `store/${store.name}: ${RECORDS} health changes published`,
     value: median(ours),
     unit: 'ms',
-    peer: { name: "the other client's loop, all at once", value: median(theirs) },
+    peer: { name: `the other client's loop, ${PEER_AT_ONCE} at once`, value: median(theirs) },
     goal: below(1_000),
   });
 }
