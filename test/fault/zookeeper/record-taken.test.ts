@@ -85,6 +85,8 @@ test.each([
 ])('replaced by a stranger’s: not overwritten, not deleted, and reported, if the server %s', async (_what, through) => {
   const watched = cleanups.source([await through(ensemble.member(0).address)]);
   await eventually('published', async () => (await watched.publish({ [PATH]: '1' })).ok);
+  // Another agent's record: the server would remove the empty folder before the stranger writes into it.
+  await outsider.put(`${ROOT}/state/health/web/lb2`, '1');
   await outsider.remove(`${ROOT}/${PATH}`);
   await outsider.putEphemeral(`${ROOT}/${PATH}`, 'stranger');
   // The stranger's node has the version that ours had: only its owner tells them apart.
