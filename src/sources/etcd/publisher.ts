@@ -6,6 +6,7 @@ import type { WantedRecords } from '../publish-queue.ts';
 import type { PublishReport } from '../source.ts';
 import type { Keys } from './keys.ts';
 import { sessionOf } from './lease.ts';
+import { BULK_TIMEOUT_MS } from './limits.ts';
 import type { Connection } from './session.ts';
 import { BATCH_OPS, MAX_RECORD_BYTES, batches, judge, planOps } from './publish-plan.ts';
 import type { PublishOp } from './publish-plan.ts';
@@ -160,11 +161,12 @@ export class Publisher {
     const lease = connection.lease.id;
     // From here until the answer the keys may or may not carry our lease.
     for (const op of batch) if (op.bytes !== null) this.#held.set(op.path, null);
-    const reply = await connection.link.txn({
+    const transaction = {
       compare: batch.map((op) => this.#compare(op)),
       success: batch.map((op) => this.#request(op, lease)),
       failure: batch.map((op) => ({ request_range: { key: this.#keys.key(op.path), keys_only: true } })),
-    });
+    };
+    const reply = await connection.link.txn(transaction, BULK_TIMEOUT_MS);
     if (!reply.ok) {
       // A member may take less than etcd's defaults (--max-txn-ops, --max-request-bytes): halves may fit.
       if (reply.error.code !== 'STORE_TOO_LARGE' || batch.length < 2) return reply;

@@ -6,6 +6,7 @@ import type { StoreRecord } from '../source.ts';
 import { isCompacted } from './errors.ts';
 import { keyAfter } from './keys.ts';
 import type { Keys } from './keys.ts';
+import { BULK_TIMEOUT_MS } from './limits.ts';
 import type { EtcdLink } from './link.ts';
 
 /** Keys of one request. Ten thousand records of usual size are 3 MB; a fleet's tree needs one page or a few. */
@@ -13,8 +14,6 @@ const PAGE_KEYS = 20_000;
 /** Bounds of what one reading takes into memory. */
 const MAX_RECORDS = 500_000;
 const MAX_BYTES = 256 * 1024 * 1024;
-/** A page is large, and the deadline must not cut off a slow but living member. */
-const PAGE_TIMEOUT_MS = 10_000;
 /** A reading that compaction overtakes is begun again this often. */
 const ATTEMPTS = 3;
 
@@ -60,7 +59,7 @@ async function readOnce(
   let revision = '0';
   let bytes = 0;
   for (let from = range.key; ;) {
-    const reply = await link.range({ ...range, key: from, limit: pageKeys, revision }, PAGE_TIMEOUT_MS);
+    const reply = await link.range({ ...range, key: from, limit: pageKeys, revision }, BULK_TIMEOUT_MS);
     if (!reply.ok) return reply;
     if (signal?.aborted === true)
       return err(new CodedError('STORE_CLOSED', 'the reading was given up', { transient: true }));
