@@ -107,6 +107,22 @@ describe('a verification on demand', () => {
     expect(world.host.reads).toBe(reads + 1);
   });
 
+  it('rests after one, and answers who asks meanwhile by itself, though timers fire early', async () => {
+    const world = new AgentWorld();
+    const run = await world.start();
+    world.host.onRead = () => world.clock.advance(100);
+    const after = world.clock.after.bind(world.clock);
+    world.clock.after = (ms, fire) => after(ms > 1 ? ms - 1 : ms, fire);
+    await verified(world, run);
+    const { reads } = world.host;
+    const asked = run.agent.verify();
+    await world.pass(298);
+    expect(world.host.reads).toBe(reads);
+    await world.pass(102);
+    expect(world.host.reads).toBe(reads + 1);
+    expect(await asked).toMatchObject({ ok: true });
+  });
+
   it('has nothing to compare with where nothing is in force, or the agent stops', async () => {
     const world = new AgentWorld();
     const run = new AgentRun(world, 'lb1');
