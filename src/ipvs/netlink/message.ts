@@ -1,6 +1,6 @@
 import type { ByteWriter } from '../../core/bytes.ts';
 import { ByteReader, DecodeError } from '../../core/bytes.ts';
-import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG, NLA_TYPE_MASK } from './constants.ts';
+import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NLMSGERR_ATTR_MSG, NLA_TYPE_MASK } from './constants.ts';
 
 /*
  * struct nlmsghdr (include/uapi/linux/netlink.h), all in the host's byte order, which is little-endian on every
@@ -66,10 +66,14 @@ export function* readMessages(datagram: Uint8Array): Generator<NetlinkMessage, v
   }
 }
 
-/** A message as it was received, with its padding. What is left of its payload is not consumed. */
+/**
+ * A message as it was received, with its padding, but never with NLM_F_DUMP_INTR: a later dump that is interrupted at the
+ * same place must not look like this one. What is left of its payload is not consumed.
+ */
 export function writeReceived(writer: ByteWriter, { type, flags, sequence, port, payload }: NetlinkMessage): void {
   const length = HEADER_LENGTH + payload.remaining;
-  writer.u32le(length).u16le(type).u16le(flags).u32le(sequence).u32le(port);
+  const kept = flags & ~NLM_F_DUMP_INTR;
+  writer.u32le(length).u16le(type).u16le(kept).u32le(sequence).u32le(port);
   writer.bytes(payload.ahead().bytes(payload.remaining));
   writePadding(writer, length);
 }

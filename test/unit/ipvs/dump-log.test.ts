@@ -129,8 +129,13 @@ function loggerAfter(before: DumpLog<KernelDestination>): DumpLogger<KernelDesti
   return new DumpLogger(before, (payload) => readDestination(payload, 'ipv4'));
 }
 
-function takeEach(logger: DumpLogger<KernelDestination>, payloads: readonly Uint8Array[], first = 0): void {
-  const messages = readMessages(datagramOf(payloads));
+function takeEach(
+  logger: DumpLogger<KernelDestination>,
+  payloads: readonly Uint8Array[],
+  first = 0,
+  flags = NLM_F_MULTI,
+): void {
+  const messages = readMessages(datagramOf(payloads, flags));
   for (const [index, received] of [...messages].entries()) logger.take(received, first + index);
 }
 
@@ -336,6 +341,15 @@ describe('a datagram next to the messages before', () => {
     expect(known(whole, 3)).toBe(0);
     expect(logger.takeKnown(whole, sequence - 1, 0)).toBe(0);
     expect(before.revision).toBe(logOf(DumpLog.EMPTY, a, b, c).revision);
+  });
+
+  it('is never known where it tells of an interruption, though the one before did as well', () => {
+    const interrupted = NLM_F_MULTI | NLM_F_DUMP_INTR;
+    const first = loggerAfter(DumpLog.EMPTY);
+    takeEach(first, [a, b], 0, interrupted);
+    const logger = loggerAfter(first.finish(2));
+    expect(logger.takeKnown(datagramOf([a, b], interrupted), sequence, 0)).toBe(0);
+    expect(logger.takeKnown(datagramOf([a, b]), sequence, 0)).toBe(2);
   });
 
   it('is known only while nothing but a counter is another, wherever that stands', () => {
