@@ -38,7 +38,7 @@ export class JournalFile {
         fields,
         'the journal is refused: entries that are no longer wanted will not be recognised as ours',
       );
-      return emptyJournal;
+      return journalFor(dataplane, emptyJournal, true);
     }
     if (content.value === null) return journalFor(dataplane, emptyJournal, true);
     const { bootId: savedIn, ...journal } = content.value.payload as Saved;

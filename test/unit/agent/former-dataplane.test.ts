@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { newCounters } from '../../../src/agent/counters.ts';
 import { JournalFile } from '../../../src/agent/journal-file.ts';
@@ -42,6 +44,11 @@ class Bench {
     this.#driver = this.#start();
   }
 
+  /** What stands in the state directory is garbage. */
+  tearJournal(): void {
+    writeFileSync(join(this.#dir, 'journal.json'), '{"half');
+  }
+
   async pass(kind: Kind, desired = SHOP): Promise<boolean> {
     const decisions = new Decisions();
     await this.#driver.use(kind);
@@ -75,6 +82,17 @@ describe('another dataplane', () => {
     expect(await bench.tables()).toEqual({ ipvs: STRANGERS, nftables: OURS });
     expect(await bench.pass('ipvsadm')).toBe(true);
     expect(await bench.tables()).toEqual({ ipvs: { ...STRANGERS, ...OURS }, nftables: {} });
+  });
+
+  it('knows which table is its own, though the journal was refused once', async () => {
+    const bench = new Bench();
+    await bench.pass('ipvs');
+    await bench.restart();
+    bench.tearJournal();
+    await bench.pass('ipvs');
+    await bench.restart();
+    expect(await bench.pass('nftables')).toBe(true);
+    expect(await bench.tables()).toEqual({ ipvs: {}, nftables: OURS });
   });
 
   it('leaves that of the one before alone until everything wanted is in its own, also over a restart', async () => {
