@@ -69,7 +69,10 @@ export interface StatusInput {
 /** The read model without what grows with the number of reals: what the agent says of itself in the store. */
 export type StatusOverview = Omit<StatusView, 'vips' | 'services'>;
 
-/** Pure: the read model of one moment. Its services are put together for whoever looks at them. */
+/**
+ * The read model of one moment. Its services are put together when they are first looked at, from what is known then:
+ * whoever wants both of one moment looks before the turn of the event loop ends.
+ */
 export function statusView(input: StatusInput): StatusView {
   let services: ServiceView[] | null = null;
   return {

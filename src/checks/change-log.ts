@@ -1,3 +1,5 @@
+import type { VerdictChanges } from './port.ts';
+
 /** Changes that are remembered one by one; of more, nothing is known but that there were many. */
 const REMEMBERED = 1_000;
 
@@ -7,11 +9,6 @@ export class ChangeLog {
   /** Changes that are not remembered any more. */
   #forgotten = 0;
 
-  /** How many changes there were so far. */
-  get mark(): number {
-    return this.#forgotten + this.#keys.length;
-  }
-
   note(key: string): void {
     this.#keys.push(key);
     if (this.#keys.length < 2 * REMEMBERED) return;
@@ -19,8 +16,12 @@ export class ChangeLog {
     this.#forgotten += REMEMBERED;
   }
 
-  /** What changed since an earlier mark; null = too much to know. */
-  since(mark: number): ReadonlySet<string> | null {
-    return mark < this.#forgotten ? null : new Set(this.#keys.slice(mark - this.#forgotten));
+  /** @param since the mark of an earlier answer, null = there was none */
+  changes(since: number | null): VerdictChanges {
+    const known = since !== null && since >= this.#forgotten;
+    return {
+      mark: this.#forgotten + this.#keys.length,
+      keys: known ? new Set(this.#keys.slice(since - this.#forgotten)) : null,
+    };
   }
 }

@@ -72,7 +72,7 @@ export class WantedSet {
   }
 
   changes(since: number | null): VerdictChanges {
-    return { mark: this.#changes.mark, keys: since === null ? null : this.#changes.since(since) };
+    return this.#changes.changes(since);
   }
 
   get settled(): boolean {

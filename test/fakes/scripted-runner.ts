@@ -44,7 +44,7 @@ export class ScriptedRunner implements CheckRunner {
   }
 
   changes(since: number | null): VerdictChanges {
-    return { mark: this.#changes.mark, keys: since === null ? null : this.#changes.since(since) };
+    return this.#changes.changes(since);
   }
 
   onChange(poke: () => void): Unsubscribe {

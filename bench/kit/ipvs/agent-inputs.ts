@@ -28,7 +28,7 @@ export class HeldVerdicts implements CheckRunner {
   }
 
   changes(since: number | null): VerdictChanges {
-    return { mark: this.#changes.mark, keys: since === null ? null : this.#changes.since(since) };
+    return this.#changes.changes(since);
   }
 
   onChange(poke: () => void): () => void {

@@ -39,10 +39,10 @@ export class StandingDecisions {
   /** Causes and reasons that the passes have in common. */
   readonly texts: SharedTexts;
   #formerVips: ReadonlyMap<string, EffectiveVip>;
-  /** What stood in the pass before; empty where the drains are others, which may concern any. */
-  #before: ReadonlyMap<string, StandingDecision>;
-  /** All of it. */
+  /** Of the pass before. */
   #former: ReadonlyMap<string, StandingDecision>;
+  /** Whether one of those may stand: not where the drains are others, which may concern any. */
+  readonly #mayStand: boolean;
   readonly #changed: ReadonlySet<string>;
   /** The same, to be gone through for each service. */
   readonly #news: readonly string[];
@@ -54,10 +54,9 @@ export class StandingDecisions {
     this.#active = active.map(({ name }) => name).join('|');
     const before = last === null ? null : last.decisions;
     this.texts = before === null ? new SharedTexts() : before.texts;
-    const stands = before !== null && before.#drains === drains && before.#active === this.#active;
+    this.#mayStand = before !== null && before.#drains === drains && before.#active === this.#active;
     this.#formerVips = before === null ? new Map() : before.#vips;
     this.#former = before === null ? new Map() : before.#services;
-    this.#before = stands ? this.#former : new Map();
     this.#changed = last?.changed ?? new Set();
     this.#news = [...this.#changed];
   }
@@ -67,7 +66,7 @@ export class StandingDecisions {
    * @returns those about which no decision stands; null = it is not so simple, and nothing was taken over
    */
   takeOver(before: readonly PreparedService[], now: readonly PreparedService[]): readonly PreparedService[] | null {
-    if (this.#before !== this.#former || before.length !== now.length) return null;
+    if (!this.#mayStand || before.length !== now.length) return null;
     const open: PreparedService[] = [];
     for (const [index, prepared] of now.entries()) {
       const { name } = prepared.service;
@@ -86,7 +85,7 @@ export class StandingDecisions {
   /** The decision of the pass before, if it stands. */
   of(prepared: PreparedService, before: ServiceMemory | null): ServiceDecision | null {
     const { name } = prepared.service;
-    const known = this.#before.get(name);
+    const known = this.#mayStand ? this.#former.get(name) : undefined;
     if (known?.prepared !== prepared || known.before !== before || this.#isNews(known)) return null;
     this.#services.set(name, known);
     return known.decision;
@@ -117,7 +116,6 @@ export class StandingDecisions {
   finish(): void {
     this.#formerVips = new Map();
     this.#former = new Map();
-    this.#before = this.#former;
   }
 
   #isNews({ keys }: StandingDecision): boolean {

@@ -73,7 +73,8 @@ export class ConfigTree {
   /** Sends nothing when the events led on from what we had. */
   async read(link: RangeLink, signal?: AbortSignal): Promise<Result<Reading, CodedError>> {
     const { clock, random, rereadEveryMs, onStale } = this.#deps;
-    const known = rereadEveryMs > 0 ? this.#advance() : null;
+    if (rereadEveryMs === 0) this.forget();
+    const known = this.#advance();
     if (known !== null) return ok(known);
     const epoch = this.#epoch;
     const reading = await readBelow(link, this.#keys, 'config', { signal });

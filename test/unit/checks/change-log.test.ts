@@ -11,20 +11,21 @@ describe('a log of changes', () => {
         const all: string[] = [];
         const marks: number[] = [];
         for (const burst of bursts) {
-          marks.push(log.mark);
+          marks.push(log.changes(null).mark);
           for (let one = 0; one < burst; one++) {
             all.push(`key ${all.length % 900}`);
             log.note(`key ${(all.length - 1) % 900}`);
           }
         }
         for (const mark of marks) {
-          const known = log.since(mark);
+          const known = log.changes(mark).keys;
           if (known !== null) expect(known).toEqual(new Set(all.slice(mark)));
           // At least the last thousand are remembered, and memory is bounded.
           expect(known !== null || all.length - mark > 1_000).toBe(true);
           expect(known === null || all.length - mark <= 2_000).toBe(true);
         }
-        expect(log.since(log.mark)).toEqual(new Set());
+        expect(log.changes(null).keys).toBeNull();
+        expect(log.changes(log.changes(null).mark).keys).toEqual(new Set());
       }),
       runs(30),
     );
