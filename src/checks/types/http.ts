@@ -1,10 +1,10 @@
-import { connect } from 'node:net';
 import type { CloseMode } from '../closing.ts';
 import { closeField, closeSocket } from '../closing.ts';
 import type { FieldBuilders } from '../definition.ts';
 import { checkType } from '../definition.ts';
 import type { Dial, HttpDefinition } from '../http-probe.ts';
 import { defineHttp, httpFields, httpProber, httpProblems } from '../http-probe.ts';
+import { connectTo } from '../prober.ts';
 
 const HTTP_PORT = 80;
 
@@ -30,7 +30,7 @@ export const httpCheck = checkType({
 });
 
 const dial: Dial = (endpoint, _context, attempt) => {
-  const socket = connect({ host: endpoint.address, port: endpoint.port });
+  const socket = connectTo(endpoint);
   socket.once('connect', () => attempt.enter('waiting for the answer'));
   return socket;
 };

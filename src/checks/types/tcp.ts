@@ -1,10 +1,9 @@
-import { connect } from 'node:net';
 import type { CloseMode } from '../closing.ts';
 import { closeField, closeSocket } from '../closing.ts';
 import { checkType } from '../definition.ts';
 import type { CheckDefinition } from '../port.ts';
 import type { Prober } from '../prober.ts';
-import { Attempt } from '../prober.ts';
+import { Attempt, connectTo } from '../prober.ts';
 
 interface TcpDefinition extends CheckDefinition {
   readonly close: CloseMode;
@@ -25,7 +24,7 @@ function tcpProber({ timeoutMs, close }: TcpDefinition): Prober {
   return (endpoint, { clock }) =>
     new Promise((resolve) => {
       const attempt = new Attempt(clock, endpoint, timeoutMs, resolve);
-      const socket = connect({ host: endpoint.address, port: endpoint.port });
+      const socket = connectTo(endpoint);
       attempt.holds(() => closeSocket(socket, close));
       socket.once('connect', () => attempt.succeed('connected'));
       socket.on('error', (error) => attempt.fail(error));
