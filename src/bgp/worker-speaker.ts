@@ -43,7 +43,7 @@ export function createSpeaker(deps: SpeakerDeps): Speaker {
 }
 
 function spawnWorker(): SpeakerWorker {
-  const { file, execArgv } = workerEntry('./worker', import.meta.url);
+  const { file, execArgv } = workerEntry('../bgp/worker', import.meta.url);
   return new Worker(file, { execArgv, name: 'vipkeeper-bgp', resourceLimits: RESOURCE_LIMITS });
 }
 

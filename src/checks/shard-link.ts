@@ -28,7 +28,7 @@ export type OpenShard = (events: ShardEvents) => ShardLink;
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 
 /** A shard on a thread of its own. */
-export function openWorkerShard(entry: WorkerEntry = workerEntry('./worker', import.meta.url)): OpenShard {
+export function openWorkerShard(entry: WorkerEntry = workerEntry('../checks/worker', import.meta.url)): OpenShard {
   return (events) => startWorker(entry, events);
 }
 

@@ -74,7 +74,7 @@ say('[1/3] dependencies');
 if (installed()) say('      already installed');
 else if (run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']) !== 0) fail('npm ci failed, see above');
 say('[2/3] building vipkeeper');
-if (run(join(ROOT, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json']) !== 0) fail('the build failed, see above');
+if (run(join(ROOT, 'node_modules/.bin/tsx'), ['packaging/build.ts']) !== 0) fail('the build failed, see above');
 say(`[3/3] the story by ${dataplane}, with the store in ${store}; the lab fetches what this machine lacks`);
 const needs = DATAPLANES[dataplane];
 const parts = [...needs.parts, ...(store === 'directory' ? [] : [store])].join(',');

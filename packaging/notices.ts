@@ -1,0 +1,38 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A library of which code is in the bundle. */
+export interface BundledPackage {
+  readonly name: string;
+  readonly version: string;
+  /** SPDX expression. */
+  readonly license: string;
+  /** The text that goes with every copy; one that has none says its licence in a word. */
+  readonly text: string;
+}
+
+/**
+ * The packages that files come from, by name.
+ * @param root folder that the files are relative to
+ * @throws Error when a package does not say under which terms it may be copied
+ */
+export function bundledPackages(root: string, files: readonly string[]): readonly BundledPackage[] {
+  const folders = new Set(files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));
+  return [...folders].map((folder) => packageIn(join(root, folder))).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function packageIn(folder: string): BundledPackage {
+  const manifest = readFileSync(join(folder, 'package.json'), 'utf8');
+  const { name, version, license } = JSON.parse(manifest) as Partial<BundledPackage>;
+  if (name === undefined || version === undefined || license === undefined) {
+    throw new Error(`${folder} does not say under which licence it may be passed on`);
+  }
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  const text = file === undefined ? `Licence: ${license}` : readFileSync(join(folder, file), 'utf8').trim();
+  return { name, version, license, text };
+}
+
+export function noticesOf(packages: readonly BundledPackage[]): string {
+  const parts = packages.map(({ name, version, license, text }) => `${name} ${version} (${license})\n\n${text}\n`);
+  return `vipkeeper contains code of these libraries.\n\n${parts.join(`\n${'-'.repeat(80)}\n\n`)}`;
+}
