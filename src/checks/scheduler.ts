@@ -2,11 +2,17 @@ import type { Cancel, Clock, Random } from '../core/ports.ts';
 import type { Due } from './due-queue.ts';
 import { DueQueue } from './due-queue.ts';
 
-/** A job that runs again and again. The scheduler keeps its own notes in the fields of `Due` and in `nominalAt`. */
-export interface Recurring extends Due {
+/** How often jobs run. */
+export interface Rhythm {
   readonly intervalMs: number;
   /** Share of the interval by which each start is shifted, 0..0.5. */
   readonly jitter: number;
+}
+
+/** A job that runs again and again. The scheduler keeps its own notes in the fields of `Due` and in `nominalAt`. */
+export interface Recurring extends Due {
+  /** One object for many jobs. */
+  readonly definition: Rhythm;
   /** When the next start would be without jitter, monotonic milliseconds. Kept by the scheduler. */
   nominalAt: number;
   /** Taken out while running: not queued again. Kept by the scheduler. */
@@ -74,13 +80,14 @@ export class Scheduler<T extends Recurring> {
   add(jobs: readonly T[]): void {
     const now = this.#clock.monotonic();
     for (const job of jobs) {
-      const spread = Math.min(job.intervalMs, MAX_SPREAD_MS, jobs.length * SPREAD_EACH_MS);
+      const { intervalMs } = job.definition;
+      const spread = Math.min(intervalMs, MAX_SPREAD_MS, jobs.length * SPREAD_EACH_MS);
       job.dueAt = now + this.#random() * spread;
       // From the second start on, which comes half an interval to one and a half later, jobs have a phase of their own.
-      const phase = this.#random() * job.intervalMs;
-      const earliest = job.dueAt + job.intervalMs / 2;
-      const second = phase + Math.ceil((earliest - phase) / job.intervalMs) * job.intervalMs;
-      job.nominalAt = second - job.intervalMs;
+      const phase = this.#random() * intervalMs;
+      const earliest = job.dueAt + intervalMs / 2;
+      const second = phase + Math.ceil((earliest - phase) / intervalMs) * intervalMs;
+      job.nominalAt = second - intervalMs;
       job.removed = false;
       this.#queue.push(job);
     }
@@ -134,9 +141,10 @@ export class Scheduler<T extends Recurring> {
 
   #requeue(job: T): void {
     const now = this.#clock.monotonic();
+    const { intervalMs, jitter } = job.definition;
     // Starts that were missed are not made up for: that would only add to the load that delayed them.
-    job.nominalAt = Math.max(job.nominalAt + job.intervalMs, now);
-    job.dueAt = Math.max(now, job.nominalAt + job.intervalMs * job.jitter * (this.#random() - 0.5));
+    job.nominalAt = Math.max(job.nominalAt + intervalMs, now);
+    job.dueAt = Math.max(now, job.nominalAt + intervalMs * jitter * (this.#random() - 0.5));
     this.#queue.push(job);
   }
 }

@@ -11,10 +11,10 @@ import type { Endpoint, ProbeContext, Prober } from './prober.ts';
 import { endpointText } from './prober.ts';
 import type { FromShard, JudgeSpec, Notice, ShardCounts, ToShard } from './protocol.ts';
 import { BATCH_LIMIT } from './protocol.ts';
-import type { Recurring, SchedulerLimits } from './scheduler.ts';
+import type { Recurring, Rhythm, SchedulerLimits } from './scheduler.ts';
 import { DEFAULT_LIMITS, Scheduler } from './scheduler.ts';
 import { TrustStore } from './trust.ts';
-import type { Judgement } from './verdict.ts';
+import type { Judgement, Thresholds } from './verdict.ts';
 import { firstVerdict, judge, judgementFrom } from './verdict.ts';
 
 export interface ShardDeps {
@@ -25,25 +25,30 @@ export interface ShardDeps {
   readonly send: (message: FromShard) => void;
 }
 
-interface PreparedDefinition {
-  readonly definition: CheckDefinition;
+/** What all probes of a definition share. */
+interface PreparedDefinition extends Rhythm {
+  readonly timeoutMs: number;
   readonly prober: Prober;
 }
 
-interface Probe extends Recurring {
+interface Probe extends Recurring, Endpoint {
   readonly id: number;
-  readonly endpoint: Endpoint;
-  readonly timeoutMs: number;
-  readonly prober: Prober;
+  readonly definition: PreparedDefinition;
   judges: readonly Judge[];
 }
 
-interface Judge {
+/**
+ * The figures of the last probe are NaN before the first, and never null: a field that is always a number is written
+ * in place, where another is given a new object for each number, five thousand times a second.
+ */
+interface Judge extends Thresholds {
   readonly id: number;
   readonly probe: Probe;
-  readonly rise: number;
-  readonly fall: number;
   judgement: Judgement;
+  /** Milliseconds. */
+  latencyMs: number;
+  /** Wall-clock milliseconds. */
+  at: number;
   /** The first result of this judge has been told. */
   told: boolean;
 }
@@ -127,7 +132,9 @@ export class Shard {
     const type = this.#deps.types.get(definition.type);
     const unknown: Prober = () =>
       Promise.resolve({ kind: 'notRun', cause: `there is no check type "${definition.type}"` });
-    this.#definitions.set(id, { definition, prober: type?.prober(definition) ?? unknown });
+    const { intervalMs, timeoutMs } = definition;
+    const prober = type?.prober(definition) ?? unknown;
+    this.#definitions.set(id, { intervalMs, timeoutMs, jitter: jitterOf(definition), prober });
   }
 
   #add(specs: readonly JudgeSpec[]): void {
@@ -143,33 +150,22 @@ export class Shard {
       }
       const { id, rise, fall, seed } = spec;
       const judgement = judgementFrom(seed ?? firstVerdict(now), seed?.judged ?? false);
-      const added: Judge = { id, probe, rise, fall, judgement, told: false };
+      const figures = { latencyMs: seed?.latencyMs ?? NaN, at: seed?.at ?? NaN };
+      const added: Judge = { id, probe, rise, fall, judgement, ...figures, told: false };
       probe.judges = probe.judges.concat(added);
       this.#judges.set(id, added);
     }
     this.#scheduler.add(fresh);
   }
 
-  #newProbe({ probe, definition, address, port }: JudgeSpec): Probe | undefined {
-    const prepared = this.#definitions.get(definition);
-    if (prepared === undefined) {
-      this.#complain('error', 'a check came without its definition', { definition, address, port });
+  #newProbe({ probe: id, definition: definedAs, address, port }: JudgeSpec): Probe | undefined {
+    const definition = this.#definitions.get(definedAs);
+    if (definition === undefined) {
+      const fields = { definition: definedAs, address, port };
+      this.#complain('error', 'a check came without its definition', fields);
       return undefined;
     }
-    const { intervalMs, timeoutMs } = prepared.definition;
-    return {
-      id: probe,
-      endpoint: { address, port },
-      intervalMs,
-      timeoutMs,
-      jitter: jitterOf(prepared.definition),
-      prober: prepared.prober,
-      judges: [],
-      dueAt: 0,
-      slot: -1,
-      nominalAt: 0,
-      removed: false,
-    };
+    return { id, address, port, definition, judges: [], dueAt: 0, slot: -1, nominalAt: 0, removed: false };
   }
 
   #drop(id: number): void {
@@ -188,9 +184,9 @@ export class Shard {
     const startedAt = this.#deps.clock.monotonic();
     let outcome: ProbeOutcome;
     try {
-      outcome = this.#believable(await probe.prober(probe.endpoint, this.#context), probe, startedAt);
+      outcome = this.#believable(await probe.definition.prober(probe, this.#context), probe, startedAt);
     } catch (error) {
-      const target = endpointText(probe.endpoint);
+      const target = endpointText(probe);
       this.#complain('error', 'a probe broke', { target, error: describeError(error) });
       outcome = { kind: 'notRun', cause: `defect in the check: ${describeError(error)}` };
     }
@@ -199,6 +195,8 @@ export class Shard {
     for (const each of probe.judges) {
       const before = each.judgement.state;
       each.judgement = judge(each.judgement, outcome, each, now);
+      if (outcome.kind !== 'notRun') each.latencyMs = outcome.latencyMs;
+      each.at = now;
       if (each.told && before === each.judgement.state) continue;
       each.told = true;
       this.#changed.add(each);
@@ -210,7 +208,7 @@ export class Shard {
   #believable(outcome: ProbeOutcome, probe: Probe, startedAt: number): ProbeOutcome {
     if (outcome.kind !== 'failure' || outcome.proof === 'answer') return outcome;
     const lateMs = this.#loop.worstSince(startedAt);
-    if (lateMs <= probe.timeoutMs / 2) return outcome;
+    if (lateMs <= probe.definition.timeoutMs / 2) return outcome;
     return { kind: 'notRun', cause: `the checking thread stood still for ${formatMs(lateMs)} meanwhile` };
   }
 
@@ -270,7 +268,11 @@ export class Shard {
   }
 }
 
-function noticeOf({ id, judgement }: Judge): Notice {
-  const { state, since, cause, latencyMs, at } = judgement;
-  return { id, state, since, cause, latencyMs, at };
+function noticeOf({ id, judgement, latencyMs, at }: Judge): Notice {
+  const { state, since, cause } = judgement;
+  return { id, state, since, cause, latencyMs: figure(latencyMs), at: figure(at) };
+}
+
+function figure(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
 }

@@ -4,12 +4,15 @@ import type { Verdict, VerdictState } from './port.ts';
 
 type Heard = Exclude<ProbeOutcome, { kind: 'notRun' }>;
 
-/** A verdict and what it takes to form the next one. Immutable. */
-export interface Judgement extends Verdict {
+/**
+ * What a verdict says, and what it takes to form the next one. Immutable, and the very same object for as long as the
+ * results say the same: the figures of the last probe, which are others each time, are not in it.
+ */
+export interface Judgement extends Pick<Verdict, 'state' | 'since' | 'cause'> {
   /** The last result that counted, and its cause without the latency; null before the first. */
   readonly said: Heard['kind'] | null;
   readonly saidWhy: string;
-  /** Results in a row that said so. */
+  /** Results in a row that said so, as far as they are needed. */
   readonly row: number;
   /** Probes in a row that could not be run. */
   readonly notRun: number;
@@ -34,9 +37,8 @@ export function firstVerdict(now: number): Verdict {
  * Goes on from a verdict that was reached earlier, or from the first one.
  * @param judged whether a result ever counted; without it the next result decides alone
  */
-export function judgementFrom(verdict: Verdict, judged: boolean): Judgement {
-  const { state, since, cause, latencyMs, at } = verdict;
-  return { state, since, cause, latencyMs, at, said: null, saidWhy: '', row: 0, notRun: 0, judged };
+export function judgementFrom({ state, since, cause }: Verdict, judged: boolean): Judgement {
+  return { state, since, cause, said: null, saidWhy: '', row: 0, notRun: 0, judged };
 }
 
 /**
@@ -51,20 +53,19 @@ export function judgementFrom(verdict: Verdict, judged: boolean): Judgement {
 export function judge(before: Judgement, outcome: ProbeOutcome, thresholds: Thresholds, now: number): Judgement {
   if (outcome.kind === 'notRun') return judgeNotRun(before, outcome.cause, thresholds, now);
   const says: VerdictState = outcome.kind === 'success' ? 'up' : 'down';
-  const row = before.said === outcome.kind ? before.row + 1 : 1;
   const wanted = says === 'up' ? thresholds.rise : thresholds.fall;
+  const row = before.said === outcome.kind ? Math.min(before.row + 1, wanted) : 1;
+  const isSame = saysTheSame(before, outcome);
+  // A row that is as long as it can be has decided already.
+  if (isSame && row === before.row) return before;
   const needed = before.judged ? wanted : 1;
   const changes = says !== before.state && row >= needed;
+  const progress = says === before.state || changes ? '' : ` (${outcome.kind} ${row} of ${needed})`;
   return {
     state: changes ? says : before.state,
     since: changes ? now : before.since,
-    cause: causeAfter(
-      before,
-      outcome,
-      says === before.state || changes ? '' : ` (${outcome.kind} ${row} of ${needed})`,
-    ),
-    latencyMs: outcome.latencyMs,
-    at: now,
+    // Same result for the same reason: the words stay, latency and all, so that a quiet real makes no noise.
+    cause: isSame && says === before.state ? before.cause : causeOf(outcome) + progress,
     said: outcome.kind,
     saidWhy: outcome.cause,
     row,
@@ -73,21 +74,17 @@ export function judge(before: Judgement, outcome: ProbeOutcome, thresholds: Thre
   };
 }
 
-/** Same result for the same reason: the words stay, latency and all, so that a quiet real makes no noise. */
-function causeAfter(before: Judgement, outcome: Heard, progress: string): string {
-  const same = before.said === outcome.kind && before.saidWhy === outcome.cause;
-  if (same && progress === '' && before.notRun === 0 && says(before) === before.state) return before.cause;
-  const words = outcome.kind === 'success' ? `${outcome.cause} in ${formatMs(outcome.latencyMs)}` : outcome.cause;
-  return words + progress;
+function saysTheSame(before: Judgement, { kind, cause }: Heard): boolean {
+  return before.said === kind && before.saidWhy === cause && before.notRun === 0;
 }
 
-function says(judgement: Judgement): VerdictState {
-  return judgement.said === 'success' ? 'up' : 'down';
+function causeOf({ kind, cause, latencyMs }: Heard): string {
+  return kind === 'success' ? `${cause} in ${formatMs(latencyMs)}` : cause;
 }
 
 function judgeNotRun(before: Judgement, why: string, { fall }: Thresholds, now: number): Judgement {
   const notRun = before.notRun + 1;
-  if (before.state !== 'unknown' && notRun < Math.max(fall, NOT_RUN_LIMIT)) return { ...before, at: now, notRun };
+  if (before.state !== 'unknown' && notRun < Math.max(fall, NOT_RUN_LIMIT)) return { ...before, notRun };
   const since = before.state === 'unknown' ? before.since : now;
-  return { ...before, state: 'unknown', since, cause: `not run: ${why}`, at: now, notRun };
+  return { ...before, state: 'unknown', since, cause: `not run: ${why}`, notRun };
 }

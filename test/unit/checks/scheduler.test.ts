@@ -10,7 +10,7 @@ interface Job extends Recurring {
 
 function job(name: string, options: { intervalMs?: number; jitter?: number } = {}): Job {
   const { intervalMs = 2_000, jitter = 0 } = options;
-  return { name, intervalMs, jitter, dueAt: 0, slot: -1, nominalAt: 0, removed: false };
+  return { name, definition: { intervalMs, jitter }, dueAt: 0, slot: -1, nominalAt: 0, removed: false };
 }
 
 /** Numbers that look random and are the same in every run (mulberry32). */
