@@ -30,9 +30,9 @@ export interface TreeReading {
   readonly scan: Scan;
 }
 
-interface Content {
+/** A record with what we know of its file: one object, since there are ten thousand of them. */
+interface Content extends StoreRecord {
   readonly fingerprint: string;
-  readonly record: StoreRecord;
   readonly whole: boolean;
   /** Read so soon after its last change that its stamps prove nothing: read it again next time. */
   readonly fresh: boolean;
@@ -95,8 +95,9 @@ export class TreeReader {
     await inParallel([...before.entries], async ([path, entry]) => {
       const content = await this.#content(real, path, entry);
       if (content === null) steady = false;
-      else contents.set(path, content);
-      bytes += content?.record.bytes.length ?? 0;
+      // Its own path, not the equal one of this scan, of which nothing shall stay.
+      else contents.set(content.path, content);
+      bytes += content?.bytes.length ?? 0;
       if (bytes > MAX_BYTES) throw new CodedError('STORE_TOO_LARGE', `more than ${MAX_BYTES} bytes below ${root}`);
     });
     // Only a second look that finds the same makes one picture of many files: nothing moved past us meanwhile.
@@ -120,8 +121,7 @@ export class TreeReader {
     for (const path of found.entries.keys()) {
       const content = contents.get(path);
       const held = this.#accepted.get(path);
-      if (content !== undefined && (content.whole || !hold(path, content.fingerprint)))
-        records.set(path, content.record);
+      if (content !== undefined && (content.whole || !hold(path, content.fingerprint))) records.set(path, content);
       else {
         settled = false;
         if (held !== undefined) records.set(path, held);
@@ -134,9 +134,10 @@ export class TreeReader {
     }
     this.#pending = pending;
     if (!settled && !last) return null;
-    this.#accepted = records;
+    // Settled, both say the same, and one such map is enough.
+    this.#accepted = settled ? contents : records;
     // A root that seems gone while its records are still held is not believed to be gone either.
-    return { exists: found.exists || records.size > 0, records, settled, scan: found };
+    return { exists: found.exists || records.size > 0, records: this.#accepted, settled, scan: found };
   }
 
   /** null: it changed under our eyes. */
@@ -144,13 +145,11 @@ export class TreeReader {
     const known = this.#contents.get(path);
     if (known?.fingerprint === entry.fingerprint && !known.fresh) return known;
     const build = (bytes: Uint8Array, whole: boolean, fresh: boolean): Content => ({
+      path,
+      bytes,
+      created: this.#index.createdOf(path, entry.stats.birthtimeNs),
+      modified: entry.kind === 'folder' ? entry.stats.birthtimeNs : entry.stats.ctimeNs,
       fingerprint: entry.fingerprint,
-      record: {
-        path,
-        bytes,
-        created: this.#index.createdOf(path, entry.stats.birthtimeNs),
-        modified: entry.kind === 'folder' ? entry.stats.birthtimeNs : entry.stats.ctimeNs,
-      },
       whole,
       fresh,
     });
