@@ -87,3 +87,20 @@ test(`an edit among ${KEYS} keys is followed without a reading, and a break of t
   expect(await rangesAnswered()).toBeGreaterThan(before);
   await source.close({ keepEphemeral: false });
 });
+
+test('a source has one connection, and shares it with no other', async () => {
+  // One of its own: a link that was closed while it connected goes on with that for up to a second (etcd3).
+  const counting = await ChaosProxy.start(cluster.member(0).endpoint.replace('http://', ''));
+  const sources = [etcdSource([counting.address]), etcdSource([counting.address])];
+  const opened: number[] = [];
+  for (const [index, source] of sources.entries()) {
+    await connected(source);
+    expect(await source.snapshot()).toMatchObject({ ok: true });
+    const record = new Map([[`state/agents/lb${index}`, Buffer.from('{}')]]);
+    expect(await source.publish(record)).toMatchObject({ ok: true });
+    opened.push(counting.open);
+  }
+  expect(opened).toEqual([1, 2]);
+  for (const source of sources) await source.close({ keepEphemeral: false });
+  await counting.close();
+});
