@@ -3,6 +3,8 @@ import { ok } from '../core/result.ts';
 import { SharedTexts } from '../core/shared-texts.ts';
 import type { CheckCatalog, CheckDefinition } from './check-definition.ts';
 import { parseRecordJson } from './json.ts';
+import { KnownRecord, parsedOf } from './known-record.ts';
+import type { Kind, Parsed, Place, Values } from './known-record.ts';
 import { parsePath } from './paths.ts';
 import type { RecordPath } from './paths.ts';
 import type { Problem, ProblemEffect } from './problem.ts';
@@ -15,33 +17,7 @@ import { revisionOf } from './revision.ts';
 import type { FieldProblem, Validator } from './validate.ts';
 import { validatorOf } from './validate.ts';
 
-type Kind = Exclude<RecordPath['kind'], 'folder' | 'invalid'>;
-
-interface Values {
-  vip: VipRecord;
-  service: ServiceRecord;
-  real: RealRecord;
-  check: CheckDefinition;
-  agent: AgentPatch;
-  drain: DrainRecord;
-  approval: ApprovalRecord;
-}
-
 type Validators = { readonly [K in Kind]: Validator<Values[K]> };
-
-type Parsed = { readonly [K in Kind]: { readonly kind: K; readonly record: Decoded<Values[K]> } }[Kind];
-
-/** Where a record is, and not a folder. */
-type Place = Extract<RecordPath, { readonly kind: Kind }>;
-
-/** Flat, because there is one for each of ten thousand records: either a value or problems. */
-interface CacheEntry {
-  readonly raw: RawRecord;
-  readonly place: Place;
-  /** A value of the kind that `place` says; `parsedOf` puts the two together. */
-  readonly record: Parsed['record'] | null;
-  readonly problems: readonly FieldProblem[];
-}
 
 const NO_PROBLEMS: readonly FieldProblem[] = [];
 
@@ -54,11 +30,14 @@ const VALIDATORS = {
   approval: once(() => validatorOf(ApprovalRecord)),
 };
 
-function once<T>(make: () => Validator<T>): Validator<T> {
+/** What people note is let go once it is checked: nothing here reads it, and it may be larger than all the rest. */
+function once<T extends { _meta?: unknown }>(make: () => Validator<T>): Validator<T> {
   let made: Validator<T> | null = null;
   return (value) => {
     made ??= make();
-    return made(value);
+    const validated = made(value);
+    if (validated.ok && validated.value._meta !== undefined) validated.value._meta = undefined;
+    return validated;
   };
 }
 
@@ -69,10 +48,10 @@ function once<T>(make: () => Validator<T>): Validator<T> {
 export class RecordDecoder {
   readonly #validators: Validators;
   /** By path: what the last call saw. */
-  readonly #known = new Map<string, CacheEntry>();
+  readonly #known = new Map<string, KnownRecord>();
   readonly #services = new SharedTexts();
   /** By path: last good versions, where the last call needed one. */
-  #lastGood = new Map<string, CacheEntry>();
+  #lastGood = new Map<string, KnownRecord>();
   /** What the last call gave as good; null = it did not come to its end. */
   #good: ReadonlyMap<string, RawRecord> | null = null;
 
@@ -107,7 +86,7 @@ export class RecordDecoder {
       }
       seen++;
       const entry = this.#entryOf(place, raw, known);
-      if (entry.record === null || entry.record !== known?.record) touched.note(place);
+      if (entry.value === null || entry.value !== known?.value) touched.note(place);
       if (entry !== known) this.#known.set(raw.path, entry);
       const parsed = parsedOf(entry);
       if (parsed !== null) {
@@ -168,27 +147,19 @@ export class RecordDecoder {
     return place.kind === 'real' ? { ...place, service: this.#services.of(place.service) } : place;
   }
 
-  #entryOf(place: Place, raw: RawRecord, known: CacheEntry | undefined): CacheEntry {
+  #entryOf(place: Place, raw: RawRecord, known: KnownRecord | undefined): KnownRecord {
     if (known === undefined || !isSame(known.raw, raw)) return this.#parse(place, raw);
     // After the whole store was read anew, what was read before must not be kept for the same bytes.
-    return known.raw === raw ? known : { ...known, raw };
+    return known.raw === raw ? known : new KnownRecord(raw, place, known.value, known.problems);
   }
 
-  #parse(place: Place, raw: RawRecord): CacheEntry {
+  #parse(place: Place, raw: RawRecord): KnownRecord {
     const json = parseRecordJson(raw.bytes);
-    if (!json.ok) return { raw, place, record: null, problems: [{ field: '', ...json.error }] };
-    const { kind, name } = place;
-    const validated = this.#validators[kind](json.value);
-    if (!validated.ok) return { raw, place, record: null, problems: validated.error };
-    const { path, created, modified } = raw;
-    const record = { name, path, value: validated.value, created, modified };
-    return { raw, place, record, problems: NO_PROBLEMS };
+    if (!json.ok) return new KnownRecord(raw, place, null, [{ field: '', ...json.error }]);
+    const validated = this.#validators[place.kind](json.value);
+    if (!validated.ok) return new KnownRecord(raw, place, null, validated.error);
+    return new KnownRecord(raw, place, validated.value, NO_PROBLEMS);
   }
-}
-
-/** Not kept: for ten thousand records that would be as many objects more. */
-function parsedOf({ place: { kind }, record }: CacheEntry): Parsed | null {
-  return record === null ? null : ({ kind, record } as Parsed);
 }
 
 /** Whether both say the same of the same record. A source that has not seen it change gives the very same object. */
@@ -223,15 +194,15 @@ function pathOf(kind: Kind, name: string): string {
 
 /** Good versions of records that are not good now, each parsed once for as long as it is needed. */
 class LastGood {
-  readonly used = new Map<string, CacheEntry>();
+  readonly used = new Map<string, KnownRecord>();
   readonly #previous: ReadonlyMap<string, RawRecord>;
-  readonly #known: ReadonlyMap<string, CacheEntry>;
-  readonly #parse: (place: Place, raw: RawRecord) => CacheEntry;
+  readonly #known: ReadonlyMap<string, KnownRecord>;
+  readonly #parse: (place: Place, raw: RawRecord) => KnownRecord;
 
   constructor(
     previous: ReadonlyMap<string, RawRecord>,
-    known: ReadonlyMap<string, CacheEntry>,
-    parse: (place: Place, raw: RawRecord) => CacheEntry,
+    known: ReadonlyMap<string, KnownRecord>,
+    parse: (place: Place, raw: RawRecord) => KnownRecord,
   ) {
     this.#previous = previous;
     this.#known = known;

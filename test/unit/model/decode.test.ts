@@ -34,6 +34,13 @@ describe('records of a store', () => {
     );
   });
 
+  it('keep what people note in their bytes, not in their values', () => {
+    const noted = decoded({ ...SHOP, 'vips/noted': { addresses: ['192.0.2.99'], _meta: { owner: 'ana' } } });
+    expect(noted.problems).toEqual([]);
+    expect(noted.records.vips.get('noted')?.value).toMatchObject({ addresses: ['192.0.2.99'], _meta: undefined });
+    expect(Buffer.from(noted.good.get('config/vips/noted')?.bytes ?? []).toString()).toContain('ana');
+  });
+
   it('may lie between folders, which say nothing', () => {
     const outcome = decoded({ ...SHOP, vips: '', 'services/web/reals': '', 'agents/lb1': '' });
     expect(outcome.problems).toEqual([]);
