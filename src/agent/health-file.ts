@@ -12,7 +12,7 @@ export interface SavedHealth {
   readonly memory: HealthMemory;
 }
 
-const KIND = { format: 'vipkeeper-health', version: 1 };
+const KIND = { format: 'vipkeeper-health', version: 2 };
 
 /** Older health says nothing about now: the checks decide afresh, and reals keep their kernel weight until then. */
 const FRESH_MS = 60_000;

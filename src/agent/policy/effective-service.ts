@@ -2,8 +2,7 @@ import type { ActualDestination, DataplaneState, DestinationKey } from '../../ip
 import type { SharedTexts } from '../../core/shared-texts.ts';
 import { sameDestination } from '../../ipvs/equality.ts';
 import type { AdminState } from '../../model/records/service.ts';
-import type { DesiredReal, DesiredService, Named } from './desired-state.ts';
-import { named } from './desired-state.ts';
+import type { DesiredReal, DesiredService } from './desired-state.ts';
 import { describeDrain, describeWholeDrain } from './drains.ts';
 import type {
   EffectiveReal,
@@ -61,10 +60,11 @@ export function decideService(
   const realsBefore = last?.decision.effective.reals;
   const { state, reason } = serviceState(service, input);
   const weights = new KernelWeights(prepared, input.actual);
+  const memories = new Map(before?.reals.map((memory) => [memory.key, memory]));
   const judged = prepared.reals.map((one) => {
-    const memory = before === null ? undefined : named(before.reals, one.memoryKey);
+    const memory = memories.get(one.memoryKey) ?? null;
     const known = last === null ? undefined : sameVerdict(one, realsBefore?.get(one.real.name), last.changed);
-    return judgeReal(service, one, memory ?? null, () => weights.of(one.real.name), input, known);
+    return judgeReal(service, one, memory, () => weights.of(one.real.name), input, known);
   });
   const enabled = judged.filter((one) => one.state === 'enabled');
   const quorumBefore = before === null ? null : { state: before.quorum, since: before.quorumSince };
@@ -107,7 +107,7 @@ export function decideService(
       quorum: quorum.state,
       quorumSince: quorum.since,
       sorry,
-      reals: memoryOf(shares, before?.reals ?? {}),
+      reals: memoryOf(shares, before?.reals ?? []),
     }),
     nextChangeMs,
     lasting:
@@ -277,20 +277,19 @@ function unlessSame(before: ServiceMemory | null, after: ServiceMemory): Service
 }
 
 /** The very same memory where nothing changed, so that a pass over many reals makes little garbage. */
-function memoryOf(shares: readonly Share[], before: Named<RealMemory>): Named<RealMemory> {
-  const memory: [string, RealMemory][] = [];
+function memoryOf(shares: readonly Share[], before: readonly RealMemory[]): readonly RealMemory[] {
+  const memory: RealMemory[] = [];
   let changed = false;
   for (const { judged, weight, inKernel, kept, rampStart, drain } of shares) {
     if (judged.state === 'disabled') continue;
-    const { decided, decidedSince: since, presumed, verdict, before: old } = judged;
+    const { memoryKey: key, decided, decidedSince: since, presumed, verdict, before: old } = judged;
     const cause = verdict.state === 'unknown' ? (old?.cause ?? verdict.cause) : verdict.cause;
-    const next = { decided, since, cause, presumed, inPool: (weight ?? inKernel) > 0, kept, rampStart, drain };
+    const next = { key, decided, since, cause, presumed, inPool: (weight ?? inKernel) > 0, kept, rampStart, drain };
     const same = old !== null && sameMemory(old, next);
     changed ||= !same;
-    memory.push([judged.memoryKey, same ? old : next]);
+    memory.push(same ? old : next);
   }
-  if (!changed && memory.length === Object.keys(before).length) return before;
-  return Object.fromEntries(memory);
+  return !changed && memory.length === before.length ? before : memory;
 }
 
 function sameMemory(a: RealMemory, b: RealMemory): boolean {

@@ -18,11 +18,13 @@ export interface ServiceMemory {
   readonly quorumSince: number;
   /** The sorry server has the traffic. */
   readonly sorry: boolean;
-  /** By probe target ("10.0.0.1|80"), so that a rename loses nothing and a new address inherits nothing. */
-  readonly reals: Named<RealMemory>;
+  /** A list, since an object with keys of its own takes more than all that is in it. */
+  readonly reals: readonly RealMemory[];
 }
 
 export interface RealMemory {
+  /** Its probe target, "10.0.0.1|80", so that a rename loses nothing and a new address inherits nothing. */
+  readonly key: string;
   /** The last verdict that was not unknown; null = none yet. */
   readonly decided: 'up' | 'down' | null;
   /** Wall-clock milliseconds since when, and why. */
@@ -68,7 +70,7 @@ export function rebaseMemory(
   });
   const moveService = (service: ServiceMemory): ServiceMemory => ({
     ...service,
-    reals: mapNamed(service.reals, moveReal),
+    reals: service.reals.map(moveReal),
   });
   return { services: mapNamed(memory.services, moveService) };
 }

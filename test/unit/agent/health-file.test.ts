@@ -12,6 +12,7 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 
 function health(rampStart: number | null = null, drain: DrainMemory | null = null): SavedHealth {
   const a = {
+    key: '10.0.0.1|80',
     decided: 'up',
     since: START,
     cause: '200',
@@ -26,7 +27,7 @@ function health(rampStart: number | null = null, drain: DrainMemory | null = nul
     quorum: 'held',
     quorumSince: START,
     sorry: false,
-    reals: { '10.0.0.1|80': a },
+    reals: [a],
   } as const;
   const verdict = { state: 'up', since: START, cause: '200', latencyMs: 3, at: START } as const;
   return { verdicts: new Map([['10.0.0.1|80|ok', verdict]]), memory: { services: { web } } };
@@ -74,7 +75,7 @@ describe('the health file', () => {
     clock.advance(100_000);
     file.save(health(null, { since: START, startedAt: 90_000, from: 10 }));
     const after = new HealthFile(dir, { clock: new ManualClock(clock.now() + 5_000), log: new RecordingLog() });
-    const drain = after.load()?.memory.services['web']?.reals['10.0.0.1|80']?.drain;
+    const drain = after.load()?.memory.services['web']?.reals[0]?.drain;
     expect(drain).toEqual({ since: START, startedAt: -15_000, from: 10 });
   });
 
@@ -84,7 +85,7 @@ describe('the health file', () => {
     file.save(health(90_000));
     const after = new HealthFile(dir, { clock: new ManualClock(clock.now() + 5_000), log: new RecordingLog() });
     // 10 s old when it was saved, and 5 s passed since; the new process is at monotonic 0.
-    expect(after.load()?.memory.services['web']?.reals['10.0.0.1|80']?.rampStart).toBe(-15_000);
+    expect(after.load()?.memory.services['web']?.reals[0]?.rampStart).toBe(-15_000);
   });
 
   it('refuses a torn file and says so', () => {
