@@ -163,9 +163,10 @@ function wantedService(
       out.set(destination.key, { removal: share.removal, real: destination.real });
       continue;
     }
-    const weight = share.weight ?? weightAsItIs(there?.get(destination.key), share.judged.real);
+    const held = there?.get(destination.key);
+    const weight = share.weight ?? weightAsItIs(held, share.judged.real);
     const known = before?.destinations.get(destination.key);
-    destinations.set(destination.key, wantedDestination(destination, weight, share.judged.real, known));
+    destinations.set(destination.key, wantedDestination(destination, weight, share.judged.real, known, held));
   }
   if (expanded.sorry !== null) placeSorry(expanded.sorry, sorry, destinations, out);
   return {
@@ -185,15 +186,19 @@ function weightAsItIs(there: ActualDestination | undefined, real: DesiredReal): 
   return weight > 0 ? weight : real.weight;
 }
 
+/** Made of what was wanted before or, where that is what the kernel has, of the same object: there are many. */
 function wantedDestination(
   { real, address, port, forwarding }: ExpandedDestination,
   weight: number,
   thresholds: Pick<DesiredReal, 'upperThreshold' | 'lowerThreshold'>,
   before?: WantedDestination,
+  held?: ActualDestination,
 ): WantedDestination {
   const { upperThreshold, lowerThreshold } = thresholds;
   const destination = { address, port, weight, forwarding, upperThreshold, lowerThreshold };
-  return before?.real === real && sameDestination(before.destination, destination) ? before : { real, destination };
+  if (before?.real === real && sameDestination(before.destination, destination)) return before;
+  const isHeld = held !== undefined && sameDestination(held.destination, destination);
+  return { real, destination: isHeld ? held.destination : destination };
 }
 
 /** The sorry server may be one of the reals; then it is that real, with a weight. */
