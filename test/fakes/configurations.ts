@@ -15,7 +15,6 @@ export function real(name: string, address: string, fields: Partial<DesiredReal>
     upperThreshold: 0,
     lowerThreshold: 0,
     created: '1',
-    modified: '1',
     held: false,
     ...fields,
   };
@@ -42,7 +41,6 @@ export function service(
     quorum: { unit: 'reals', value: 1, hysteresis: 0 },
     sorry: null,
     created: '1',
-    modified: '1',
     held: false,
     ...fields,
     reals: Object.fromEntries(reals.map((one) => [one.name, one])),

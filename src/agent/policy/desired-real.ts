@@ -14,7 +14,6 @@ import { definitionPort, probePortOf } from './probe-port.ts';
 /** What a real's record says in its service; nothing is judged yet. */
 export function realOf(record: Decoded<RealRecord>, service: DesiredService): DesiredReal {
   const { name, value } = record;
-  const created = record.created.toString();
   return {
     name,
     address: canonicalAddress(value.address),
@@ -25,8 +24,7 @@ export function realOf(record: Decoded<RealRecord>, service: DesiredService): De
     checks: value.checks ?? service.checks,
     upperThreshold: value.upperThreshold,
     lowerThreshold: value.lowerThreshold,
-    created,
-    modified: record.modified === record.created ? created : record.modified.toString(),
+    created: record.created.toString(),
     held: false,
   };
 }

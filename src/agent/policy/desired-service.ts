@@ -25,7 +25,7 @@ export interface References {
 
 /** What a service record says, without its reals; nothing is judged yet. */
 export function serviceOf(record: Decoded<ServiceRecord>): DesiredService {
-  const { name, value, created, modified } = record;
+  const { name, value, created } = record;
   const forwarding = forwardingOf(value.forward);
   const { sorry, health, drain } = value;
   return {
@@ -62,7 +62,6 @@ export function serviceOf(record: Decoded<ServiceRecord>): DesiredService {
           },
     reals: {},
     created: created.toString(),
-    modified: modified.toString(),
     held: false,
   };
 }

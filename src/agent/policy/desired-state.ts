@@ -150,9 +150,8 @@ export interface DesiredService {
   readonly quorum: DesiredQuorum;
   readonly sorry: { readonly address: IpAddress; readonly port: number | null; readonly forwarding: Forwarding } | null;
   readonly reals: Named<DesiredReal>;
-  /** Creation and last change in the store's own counting, decimal. */
+  /** Its creation in the store's own counting, decimal. */
   readonly created: string;
-  readonly modified: string;
   /** Deleted from the store, but the guard holds the deletion. */
   readonly held: boolean;
 }
@@ -202,7 +201,6 @@ export interface DesiredReal {
   readonly upperThreshold: number;
   readonly lowerThreshold: number;
   readonly created: string;
-  readonly modified: string;
   /** Deleted from the store, but the guard holds the deletion. */
   readonly held: boolean;
 }
