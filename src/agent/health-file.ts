@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Verdict } from '../checks/port.ts';
+import type { Verdict, Verdicts } from '../checks/port.ts';
 import { describeError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { rebaseMemory } from './policy/health-memory.ts';
@@ -8,7 +8,7 @@ import { readStateFile, writeStateFile } from './state-file.ts';
 
 export interface SavedHealth {
   /** By key of the wanted check. */
-  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly verdicts: Verdicts;
   readonly memory: HealthMemory;
 }
 

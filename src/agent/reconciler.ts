@@ -1,5 +1,5 @@
 import type { Route } from '../bgp/port.ts';
-import type { CheckRunner, Verdict } from '../checks/port.ts';
+import type { CheckRunner, Verdicts } from '../checks/port.ts';
 import { Backoff } from '../core/backoff.ts';
 import { Coalescer } from '../core/coalescer.ts';
 import { asCodedError, CodedError, describeError } from '../core/errors.ts';
@@ -86,7 +86,7 @@ export class Reconciler {
   readonly #listeners = new Set<() => void>();
   readonly #unsubscribe: Unsubscribe;
   #memory: HealthMemory;
-  #restored: ReadonlyMap<string, Verdict> | undefined;
+  #restored: Verdicts | undefined;
   #prepared: Prepared | null = null;
   /** Of the last pass, and the verdicts that it knew. */
   #last: (Omit<LastDecisions, 'changed'> & { readonly mark: number }) | null = null;

@@ -1,5 +1,5 @@
 import type { PeerStatus } from '../bgp/port.ts';
-import type { Verdict } from '../checks/port.ts';
+import type { Verdicts } from '../checks/port.ts';
 import type { DataplaneState } from '../ipvs/dataplane.ts';
 import { describeMatch } from '../ipvs/describe.ts';
 import { sharedAs } from '../ipvs/nftables/abilities.ts';
@@ -52,7 +52,7 @@ export interface StatusInput {
   /** Why the last pass broke off, null = it did not. */
   readonly passFailure: string | null;
   /** The newest, by key of the wanted check. */
-  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly verdicts: Verdicts;
   readonly kernel: KernelReport;
   readonly settings: SettingsReport;
   /** What the records ask of the host's own settings, and is not so. */

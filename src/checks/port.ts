@@ -37,6 +37,11 @@ export interface Verdict {
   readonly at: number | null;
 }
 
+/** Verdicts by key; a map is one. */
+export interface Verdicts extends Iterable<readonly [string, Verdict]> {
+  get(key: string): Verdict | undefined;
+}
+
 /** Which verdicts are others than at an earlier moment. */
 export interface VerdictChanges {
   /** This moment, to ask from the next time. */
@@ -51,9 +56,9 @@ export interface CheckRunner {
    * Replaces the whole wanted set. Checks whose key stays keep running and keep their state; new ones start at once,
    * spread by jitter. `restored` seeds verdicts for keys that were not wanted before (health kept over a restart).
    */
-  setWanted(checks: readonly WantedCheck[], restored?: ReadonlyMap<string, Verdict>): void;
+  setWanted(checks: readonly WantedCheck[], restored?: Verdicts): void;
   /** Current verdicts by key; a wanted check without a result yet is 'unknown'. They go on with the probes. */
-  verdicts(): ReadonlyMap<string, Verdict>;
+  verdicts(): Verdicts;
   /** What in them changed since an earlier answer; null = since the start. Figures of the last probe do not count. */
   changes(since: number | null): VerdictChanges;
   /** Called after one or more verdicts changed state; carries no data. */

@@ -2,7 +2,7 @@ import { describeError } from '../core/errors.ts';
 import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
 import { checkTypes } from './catalog.ts';
 import type { CheckType } from './definition.ts';
-import type { CheckRunner, Verdict, VerdictChanges, WantedCheck } from './port.ts';
+import type { CheckRunner, VerdictChanges, Verdicts, WantedCheck } from './port.ts';
 import type { Notice } from './protocol.ts';
 import type { SchedulerLimits } from './scheduler.ts';
 import type { OpenShard } from './shard-link.ts';
@@ -85,7 +85,7 @@ export class ShardedCheckRunner implements ObservedCheckRunner {
     );
   }
 
-  setWanted(checks: readonly WantedCheck[], restored?: ReadonlyMap<string, Verdict>): void {
+  setWanted(checks: readonly WantedCheck[], restored?: Verdicts): void {
     if (this.#closed) return;
     const { defined, added, dropped, unused } = this.#wanted.replace(checks, restored, this.#clock.now());
     this.#shards.forEach((shard, index) => {
@@ -99,8 +99,8 @@ export class ShardedCheckRunner implements ObservedCheckRunner {
     });
   }
 
-  verdicts(): ReadonlyMap<string, Verdict> {
-    return this.#wanted.verdicts;
+  verdicts(): Verdicts {
+    return this.#wanted;
   }
 
   changes(since: number | null): VerdictChanges {

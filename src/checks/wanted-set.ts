@@ -2,7 +2,7 @@ import { joinedKey } from '../core/joined-key.ts';
 import { SharedTexts } from '../core/shared-texts.ts';
 import { ChangeLog } from './change-log.ts';
 import { canonicalJson, probePort } from './definition.ts';
-import type { CheckDefinition, Verdict, VerdictChanges, VerdictState, WantedCheck } from './port.ts';
+import type { CheckDefinition, Verdict, VerdictChanges, Verdicts, VerdictState, WantedCheck } from './port.ts';
 import type { JudgeSpec, Seed, ToShard } from './protocol.ts';
 import { BATCH_LIMIT } from './protocol.ts';
 import { firstVerdict } from './verdict.ts';
@@ -51,11 +51,10 @@ export interface WantedChange {
 }
 
 /** The wanted checks and their newest verdicts. Finds out what a new wanted set changes; sends nothing itself. */
-export class WantedSet {
+export class WantedSet implements Verdicts {
   readonly #shards: number;
   readonly #entries = new Map<string, Entry>();
   readonly #byId = new Map<number, Entry>();
-  readonly #verdicts = new Map<string, Verdict>();
   readonly #changes = new ChangeLog();
   readonly #definitions = new Map<string, DefinitionUse>();
   readonly #texts = new WeakMap<CheckDefinition, string>();
@@ -67,8 +66,12 @@ export class WantedSet {
     this.#shards = shards;
   }
 
-  get verdicts(): ReadonlyMap<string, Verdict> {
-    return this.#verdicts;
+  get(key: string): Verdict | undefined {
+    return this.#entries.get(key)?.verdict;
+  }
+
+  *[Symbol.iterator](): Generator<[string, Verdict]> {
+    for (const [key, { verdict }] of this.#entries) yield [key, verdict];
   }
 
   changes(since: number | null): VerdictChanges {
@@ -79,11 +82,7 @@ export class WantedSet {
     return this.#unsettled === 0;
   }
 
-  replace(
-    checks: readonly WantedCheck[],
-    restored: ReadonlyMap<string, Verdict> | undefined,
-    now: number,
-  ): WantedChange {
+  replace(checks: readonly WantedCheck[], restored: Verdicts | undefined, now: number): WantedChange {
     const wanted = new Map(checks.map((check) => [check.key, check]));
     const defined: DefinitionUse[] = [];
     const added: Entry[] = [];
@@ -144,7 +143,6 @@ export class WantedSet {
 
   #set(entry: Entry, verdict: KeptVerdict): void {
     entry.verdict = verdict;
-    this.#verdicts.set(entry.check.key, verdict);
     this.#changes.note(entry.check.key);
   }
 
@@ -185,7 +183,6 @@ export class WantedSet {
     probe.entries = probe.entries.concat(entry);
     this.#entries.set(check.key, entry);
     this.#byId.set(entry.id, entry);
-    this.#verdicts.set(check.key, entry.verdict);
     this.#changes.note(check.key);
     this.#unsettled++;
     this.#settle(entry);
@@ -213,7 +210,6 @@ export class WantedSet {
     // The key may have passed to a newer entry by now.
     if (this.#entries.get(check.key) === entry) {
       this.#entries.delete(check.key);
-      this.#verdicts.delete(check.key);
       this.#changes.note(check.key);
     }
     probe.entries = probe.entries.filter((other) => other !== entry);

@@ -1,5 +1,12 @@
 import { ChangeLog } from '../../src/checks/change-log.ts';
-import type { CheckRunner, Verdict, VerdictChanges, VerdictState, WantedCheck } from '../../src/checks/port.ts';
+import type {
+  CheckRunner,
+  Verdict,
+  VerdictChanges,
+  Verdicts,
+  VerdictState,
+  WantedCheck,
+} from '../../src/checks/port.ts';
 import type { Clock, Unsubscribe } from '../../src/core/ports.ts';
 
 /** A check runner that probes nothing: the test says what is found at an address. */
@@ -12,7 +19,7 @@ export class ScriptedRunner implements CheckRunner {
   readonly #changes = new ChangeLog();
   /** The sets that were wanted, in order, as addresses. */
   readonly wantedSets: string[][] = [];
-  restored: ReadonlyMap<string, Verdict> | undefined;
+  restored: Verdicts | undefined;
   pokes = 0;
   closed = false;
 
@@ -20,7 +27,7 @@ export class ScriptedRunner implements CheckRunner {
     this.#clock = clock;
   }
 
-  setWanted(checks: readonly WantedCheck[], restored?: ReadonlyMap<string, Verdict>): void {
+  setWanted(checks: readonly WantedCheck[], restored?: Verdicts): void {
     this.restored ??= restored;
     const before = this.#wanted;
     this.#wanted = new Map(checks.map((check) => [check.key, check]));
@@ -39,7 +46,7 @@ export class ScriptedRunner implements CheckRunner {
     this.#judge();
   }
 
-  verdicts(): ReadonlyMap<string, Verdict> {
+  verdicts(): Verdicts {
     return new Map([...this.#wanted.keys()].map((key) => [key, this.#verdicts.get(key) ?? this.#none()]));
   }
 

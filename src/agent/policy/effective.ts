@@ -1,4 +1,4 @@
-import type { Verdict } from '../../checks/port.ts';
+import type { Verdicts } from '../../checks/port.ts';
 import type { DataplaneState, ServiceKey } from '../../ipvs/dataplane.ts';
 import type { Desired, DesiredVip } from './desired-state.ts';
 import { named } from './desired-state.ts';
@@ -16,7 +16,7 @@ export interface EffectiveInput {
   /** The accepted set, as `prepare` makes it ready. */
   readonly prepared: Prepared;
   /** By key of the wanted check. */
-  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly verdicts: Verdicts;
   readonly memory: HealthMemory;
   /** What the kernel holds; null = not known. Reals without a verdict keep the weight that they have there. */
   readonly actual: DataplaneState | null;

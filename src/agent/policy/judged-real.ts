@@ -1,4 +1,4 @@
-import type { Verdict } from '../../checks/port.ts';
+import type { Verdicts } from '../../checks/port.ts';
 import type { SharedTexts } from '../../core/shared-texts.ts';
 import type { AdminState } from '../../model/records/service.ts';
 import type { DesiredReal, DesiredService } from './desired-state.ts';
@@ -39,7 +39,7 @@ export interface JudgeInput {
   /** Name of this agent. */
   readonly agent: string;
   readonly drains: ActiveDrains;
-  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly verdicts: Verdicts;
   /** Causes are the same for thousands of reals. */
   readonly texts: SharedTexts;
   /** Wall-clock milliseconds. */

@@ -1,4 +1,4 @@
-import type { Verdict, WantedCheck } from '../../checks/port.ts';
+import type { Verdict, Verdicts, WantedCheck } from '../../checks/port.ts';
 import type { RealVerdict } from './effective-state.ts';
 
 export interface NamedVerdict {
@@ -35,7 +35,7 @@ export function combineVerdicts(verdicts: readonly NamedVerdict[], noChecksSince
 /** Milliseconds that the last probes of a real took, of several the slowest; null = none has finished yet. */
 export function latencyOf(
   checks: readonly { readonly wanted: Pick<WantedCheck, 'key'> }[],
-  verdicts: ReadonlyMap<string, Verdict>,
+  verdicts: Verdicts,
 ): number | null {
   let slowest: number | null = null;
   for (const { wanted } of checks) {
