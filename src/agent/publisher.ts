@@ -12,8 +12,8 @@ export type AgentContent = Omit<AgentRecord, 'session' | 'at'>;
 /** Everything this agent says, by path under the root. */
 export interface Publication {
   readonly agent: AgentContent;
-  /** By service name. */
-  readonly health: ReadonlyMap<string, HealthContent>;
+  /** By service name. Gone through once, and made only then. */
+  readonly health: Iterable<readonly [string, HealthContent]>;
 }
 
 export type PublisherState =
@@ -197,43 +197,49 @@ export class Publisher {
   }
 
   #stamp(wanted: Publication, session: string): Map<string, Uint8Array> {
-    const written = new Map<string, Written>();
     const now = this.#deps.clock.now();
-    const add = (path: string, { content, digest }: Said, refreshMs: number, stamp: object): void => {
-      const before = this.#written.get(path);
-      const fresh = before !== undefined && before.digest === digest && before.session === session;
-      if (fresh && now - before.at < before.refreshMs && now >= before.at) {
-        written.set(path, before);
-        return;
-      }
-      const record = { ...content, ...stamp, session, at: new Date(now).toISOString() };
-      written.set(path, { digest, session, at: now, refreshMs, bytes: Buffer.from(JSON.stringify(record)) });
-    };
-    add(this.#agentPath(), said(wanted.agent), REFRESH_MS, {});
-    const health = [...wanted.health].map(([service, content]) => [service, said(content)] as const);
-    const refreshMs = healthRefreshMs(health.reduce((sum, [, { length }]) => sum + length, 0));
+    const own = this.#say(this.#agentPath(), wanted.agent, session, now);
+    const health = Array.from(wanted.health, ([service, content]) =>
+      this.#say(`state/health/${service}/${this.#options.agent}`, content, session, now),
+    );
+    const refreshMs = healthRefreshMs(health.reduce((sum, { length }) => sum + length, 0));
     // An edit that leaves the health of a service as it was is no reason to write it: the agent's own record says
     // which revision is in force.
     const revision = wanted.agent.acceptedRevision;
     const validUntil = new Date(now + VALID_REFRESHES * refreshMs).toISOString();
-    for (const [service, content] of health) {
-      add(`state/health/${service}/${this.#options.agent}`, content, refreshMs, { revision, validUntil });
-    }
+    const written = new Map<string, Written>();
+    const add = (said: Said, refreshEachMs: number, stamp: object): void => {
+      if (said.written !== null) {
+        written.set(said.path, said.written);
+        return;
+      }
+      const { path, digest, content } = said;
+      const record = { ...content, ...stamp, session, at: new Date(now).toISOString() };
+      const bytes = Buffer.from(JSON.stringify(record));
+      written.set(path, { digest, session, at: now, refreshMs: refreshEachMs, bytes });
+    };
+    add(own, REFRESH_MS, {});
+    for (const said of health) add(said, refreshMs, { revision, validUntil });
     this.#written = written;
     return new Map([...written].map(([path, { bytes }]) => [path, bytes]));
   }
+
+  #say(path: string, content: AgentContent | HealthContent, session: string, now: number): Said {
+    const text = JSON.stringify(content);
+    const { length } = text;
+    const digest = createHash('sha256').update(text).digest('base64');
+    const before = this.#written.get(path);
+    const stands = before !== undefined && before.digest === digest && before.session === session;
+    const isFresh = stands && now - before.at < before.refreshMs && now >= before.at;
+    return isFresh ? { path, length, written: before } : { path, length, written: null, digest, content };
+  }
 }
 
-interface Said {
-  readonly content: AgentContent | HealthContent;
-  readonly digest: string;
-  readonly length: number;
-}
-
-function said(content: AgentContent | HealthContent): Said {
-  const text = JSON.stringify(content);
-  return { content, digest: createHash('sha256').update(text).digest('base64'), length: text.length };
-}
+/** What a record says now: what was written, where that says the same and is fresh, or else what is to be written. */
+type Said = { readonly path: string; readonly length: number } & (
+  | { readonly written: Written }
+  | { readonly written: null; readonly digest: string; readonly content: AgentContent | HealthContent }
+);
 
 /** @param characters of all health records of this agent */
 function healthRefreshMs(characters: number): number {

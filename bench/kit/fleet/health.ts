@@ -21,7 +21,7 @@ export function healthOf(
     services.set(name, serviceOf(name, index, size, index < changed ? round : 0));
   }
   const effective = { revision: REVISION, services, kernel: new Map(), vips: new Map(), marks: [], nextChangeMs: null };
-  const records = healthRecords({ agent, effective, vips: new Map(), leaving: [], actual: new Map() });
+  const records = new Map(healthRecords({ agent, effective, vips: new Map(), leaving: [], actual: new Map() }));
   return new Map(
     [...records].map(([service, content]): [string, Uint8Array] => {
       const path = `state/health/${service}/${agent}`;

@@ -26,14 +26,15 @@ export interface HealthRecordInput {
   readonly actual: DataplaneState | null;
 }
 
-/** The health records of this agent by service name: every real that is wanted, and those that are leaving. */
-export function healthRecords(input: HealthRecordInput): ReadonlyMap<string, HealthContent> {
+/**
+ * The health records of this agent by service name: every real that is wanted, and those that are leaving. One by one,
+ * since those of ten thousand reals are megabytes, of which most say what they said before.
+ */
+export function* healthRecords(input: HealthRecordInput): Generator<[string, HealthContent], void, undefined> {
   const drains = new DrainWatch(input);
-  const records = new Map<string, HealthContent>();
   for (const service of input.effective.services.values()) {
-    records.set(service.name, healthRecord(service, drains, input));
+    yield [service.name, healthRecord(service, drains, input)];
   }
-  return records;
 }
 
 function healthRecord(

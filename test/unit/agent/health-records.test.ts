@@ -23,7 +23,7 @@ function records(leaving: readonly LeavingEntry[] = []) {
   decisions.now = NOW;
   const effective = decisions.decide(desired, { '10.0.0.1': 'up', '10.0.0.2': 'down' });
   const { vips } = routesFor(desired, effective, null);
-  return healthRecords({ agent: 'lb1', effective, vips, leaving, actual: new Map() });
+  return new Map(healthRecords({ agent: 'lb1', effective, vips, leaving, actual: new Map() }));
 }
 
 const leaving = (fields: Partial<LeavingEntry> = {}): LeavingEntry => ({

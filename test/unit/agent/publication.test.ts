@@ -45,7 +45,7 @@ describe('what the agent publishes', () => {
   });
 
   it('has no health before the first pass: no record is better than one that knows nothing', () => {
-    expect(publicationOf(statusView(), null, NOTHING).health.size).toBe(0);
+    expect([...publicationOf(statusView(), null, NOTHING).health]).toEqual([]);
   });
 
   it('has the health of every service, with what is leaving', () => {
@@ -56,10 +56,11 @@ describe('what the agent publishes', () => {
     if (key === undefined) throw new Error('there is no kernel service');
     const leaving = { key, destination: '10.0.0.9|80', service: 'web', real: 'old', weight: 0, since: 0, until: 1_000 };
     const connections = { active: 1, inactive: 0, persistent: 0 };
-    const { health } = publicationOf(statusView(), pass, {
+    const publication = publicationOf(statusView(), pass, {
       leaving: [{ ...leaving, destination: '10.0.0.9|80' as never, connections }],
       picture: null,
     });
+    const health = new Map(publication.health);
     expect([...health.keys()]).toEqual(['mail', 'web']);
     expect(health.get('web')).toMatchObject({
       agent: 'lb1',
