@@ -37,55 +37,66 @@ export interface Scan {
   readonly ignored: readonly string[];
 }
 
+/** What a scan tells without its entries. */
+export type Glance = Omit<Scan, 'entries'>;
+
 /**
  * Lists what lies at and below a record path, asking only for names and stamps.
  * @param root the store's real path
  * @throws CodedError when a folder cannot be read: what it holds is then unknown, which is not the same as nothing
  */
 export async function scan(root: string, prefix: string): Promise<Scan> {
-  const walk = new Walk(root);
-  await walk.ownFile(prefix);
-  const exists = await walk.folder(prefix, 0);
-  return walk.result(exists);
+  const entries = new Map<string, ScannedEntry>();
+  const seen = await walk(root, prefix, (path, entry) => entries.set(path, entry));
+  return { ...seen, entries };
+}
+
+/** The same for whoever only compares: nothing is kept of ten thousand files, every few seconds. */
+export function glance(root: string, prefix: string): Promise<Glance> {
+  return walk(root, prefix, () => undefined);
 }
 
 /** What lies at one record path, not below it. @throws CodedError */
 export async function scanOne(root: string, path: string): Promise<ScannedEntry | null> {
-  const walk = new Walk(root);
-  await walk.ownFile(path);
-  await walk.ownFolder(path);
-  return walk.result(true).entries.get(path) ?? null;
+  let found: ScannedEntry | null = null;
+  const walker = new Walk(root, (_, entry) => (found = entry));
+  if (!(await walker.ownFile(path))) await walker.ownFolder(path);
+  return found;
 }
 
+type Take = (path: string, entry: ScannedEntry) => void;
+
+async function walk(root: string, prefix: string, take: Take): Promise<Glance> {
+  const walker = new Walk(root, take);
+  await walker.ownFile(prefix);
+  const exists = await walker.folder(prefix, 0);
+  return walker.result(exists);
+}
+
+/** Shows what it finds folder by folder, each in the order of its names, so that equal trees have equal digests. */
 class Walk {
   readonly #root: string;
-  readonly #entries = new Map<string, ScannedEntry>();
+  readonly #take: Take;
+  readonly #hash = createHash('sha1');
   readonly #folders: string[] = [];
   readonly #ignored: string[] = [];
+  #count = 0;
 
-  constructor(root: string) {
+  constructor(root: string, take: Take) {
     this.#root = root;
+    this.#take = take;
   }
 
-  result(exists: boolean): Scan {
-    const hash = createHash('sha1');
-    const paths = [...this.#entries.keys()].sort();
-    for (const path of paths) {
-      const entry = this.#entries.get(path);
-      if (entry !== undefined) hash.update(`${path}\0${entry.kind}\0${entry.fingerprint}\n`);
-    }
-    return {
-      exists,
-      entries: this.#entries,
-      folders: this.#folders,
-      digest: `${exists}:${hash.digest('hex')}`,
-      ignored: this.#ignored,
-    };
+  result(exists: boolean): Glance {
+    const digest = `${exists}:${this.#hash.digest('hex')}`;
+    return { exists, folders: this.#folders, digest, ignored: this.#ignored };
   }
 
-  /** The record of the prefix itself, which lies beside the folder of the same name. */
-  async ownFile(prefix: string): Promise<void> {
-    await this.#file(`${prefix}${RECORD_SUFFIX}`, prefix);
+  /** The record of the prefix itself, which lies beside the folder of the same name. @returns whether there is one */
+  async ownFile(prefix: string): Promise<boolean> {
+    const entry = await this.#file(`${prefix}${RECORD_SUFFIX}`);
+    if (entry !== null) this.#found([[prefix, entry]]);
+    return entry !== null;
   }
 
   /** @returns false when there is no such folder */
@@ -95,20 +106,18 @@ class Walk {
     if (names === null) return false;
     if (depth > MAX_DEPTH) throw new CodedError('STORE_TOO_LARGE', `${absolute}: more than ${MAX_DEPTH} folders deep`);
     this.#folders.push(absolute);
-    const visible = names.filter((each) => !isHidden(each.name));
-    if (this.#entries.size + visible.length > MAX_ENTRIES) {
+    const visible = names.filter((each) => !isHidden(each.name)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (this.#count + visible.length > MAX_ENTRIES) {
       throw new CodedError('STORE_TOO_LARGE', `more than ${MAX_ENTRIES} files and folders below ${this.#root}`);
     }
-    const records = visible.filter((each) => !each.isDirectory() && each.name.endsWith(RECORD_SUFFIX));
-    await inParallel(records, (each) => {
-      // Joined, not cut out: a slice keeps the longer text in memory, and is slow to compare with others.
-      const record = [path, each.name.slice(0, -RECORD_SUFFIX.length)].join('/');
-      return this.#file(`${path}/${each.name}`, record);
-    });
+    const records = await this.#records(path, visible);
+    this.#found(records);
+    const taken = new Set(records.map(([record]) => record));
     for (const each of visible) {
       const relative = `${path}/${each.name}`;
       if (each.isDirectory()) {
-        if (await this.folder(relative, depth + 1)) await this.ownFolder(relative);
+        // A record of the same path tells more than its folder.
+        if ((await this.folder(relative, depth + 1)) && !taken.has(relative)) await this.ownFolder(relative);
       } else if (each.isSymbolicLink() && !each.name.endsWith(RECORD_SUFFIX)) {
         await this.#otherLink(relative);
       } else if (!each.name.endsWith(RECORD_SUFFIX)) this.#ignored.push(relative);
@@ -116,48 +125,48 @@ class Walk {
     return true;
   }
 
-  async #file(relative: string, path: string): Promise<void> {
+  /** In the order of their names, however the answers came. */
+  async #records(folder: string, names: readonly Dirent[]): Promise<Found[]> {
+    const files = names.filter((each) => !each.isDirectory() && each.name.endsWith(RECORD_SUFFIX));
+    const entries: (ScannedEntry | null)[] = [];
+    await inParallel([...files.keys()], async (at) => {
+      entries[at] = await this.#file(`${folder}/${files[at]?.name}`);
+    });
+    return files.flatMap(({ name }, at): Found[] => {
+      const entry = entries[at] ?? null;
+      // Joined, not cut out: a slice keeps the longer text in memory, and is slow to compare with others.
+      return entry === null ? [] : [[[folder, name.slice(0, -RECORD_SUFFIX.length)].join('/'), entry]];
+    });
+  }
+
+  #found(entries: readonly Found[]): void {
+    this.#count += entries.length;
+    // At once: a call for each costs more than the hash.
+    this.#hash.update(entries.map(([path, { kind, fingerprint }]) => `${path}\0${kind}\0${fingerprint}\n`).join(''));
+    for (const [path, entry] of entries) this.#take(path, entry);
+  }
+
+  /** null: gone since its name was read, which is an answer too. */
+  async #file(relative: string): Promise<ScannedEntry | null> {
     const file = join(this.#root, relative);
     try {
       const own = await lstat(file, { bigint: true });
-      if (!own.isSymbolicLink()) {
-        this.#add(path, own);
-        return;
-      }
+      if (!own.isSymbolicLink()) return fileEntry(own);
       const target = await followLink(this.#root, file);
-      if (typeof target === 'string') this.#addOdd(path, target, own);
-      else this.#add(path, target, `${fingerprintOf(own)}>`);
+      return typeof target === 'string' ? odd(target, own) : fileEntry(target, `${fingerprintOf(own)}>`);
     } catch (error) {
-      // Gone since its name was read, which is an answer too.
       if (!isMissing(error)) throw fileError(error, file);
+      return null;
     }
-  }
-
-  /** @param link fingerprint of the link that leads to it */
-  #add(path: string, stats: BigIntStats, link = ''): void {
-    if (!stats.isFile()) this.#addOdd(path, 'it is not a regular file', stats);
-    else if (stats.size > BigInt(MAX_FILE_BYTES))
-      this.#addOdd(path, `it is larger than ${MAX_FILE_BYTES} bytes`, stats);
-    else {
-      const stamps = stampsOf(stats);
-      this.#entries.set(path, { kind: 'file', stats: stamps, fingerprint: `${link}${stamps.fingerprint}` });
-    }
-  }
-
-  #addOdd(path: string, why: string, stats: BigIntStats): void {
-    const stamps = stampsOf(stats);
-    this.#entries.set(path, { kind: 'odd', why, stats: stamps, fingerprint: stamps.fingerprint });
   }
 
   /** The folder as a record of its own. */
   async ownFolder(path: string): Promise<void> {
-    // A record of the same path tells more than its folder.
-    if (this.#entries.has(path)) return;
     try {
       const stats = await lstat(join(this.#root, path), { bigint: true });
       if (!stats.isDirectory()) return;
       // A folder's stamps move with every file in it; that it is there is all it says.
-      this.#entries.set(path, { kind: 'folder', stats: stampsOf(stats), fingerprint: `${stats.ino}` });
+      this.#found([[path, { kind: 'folder', stats: stampsOf(stats), fingerprint: `${stats.ino}` }]]);
     } catch (error) {
       if (!isMissing(error)) throw fileError(error, path);
     }
@@ -167,9 +176,25 @@ class Walk {
   async #otherLink(relative: string): Promise<void> {
     const absolute = join(this.#root, relative);
     const [own, target] = await Promise.all([statsOf(lstat, absolute), statsOf(stat, absolute)]);
-    if (own !== null && target?.isDirectory() === true) this.#addOdd(relative, 'linked folders are not read', own);
-    else this.#ignored.push(relative);
+    if (own !== null && target?.isDirectory() === true) {
+      this.#found([[relative, odd('linked folders are not read', own)]]);
+    } else this.#ignored.push(relative);
   }
+}
+
+type Found = readonly [path: string, entry: ScannedEntry];
+
+/** @param link fingerprint of the link that leads to it */
+function fileEntry(stats: BigIntStats, link = ''): ScannedEntry {
+  if (!stats.isFile()) return odd('it is not a regular file', stats);
+  if (stats.size > BigInt(MAX_FILE_BYTES)) return odd(`it is larger than ${MAX_FILE_BYTES} bytes`, stats);
+  const stamps = stampsOf(stats);
+  return { kind: 'file', stats: stamps, fingerprint: `${link}${stamps.fingerprint}` };
+}
+
+function odd(why: string, stats: BigIntStats): ScannedEntry {
+  const stamps = stampsOf(stats);
+  return { kind: 'odd', why, stats: stamps, fingerprint: stamps.fingerprint };
 }
 
 function statsOf(ask: typeof lstat, absolute: string): Promise<BigIntStats | null> {

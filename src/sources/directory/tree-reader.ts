@@ -9,7 +9,7 @@ import type { CreationIndex } from './creation-index.ts';
 import { errnoOf, fileError, isMissing } from './errors.ts';
 import { isFresh, readWhole } from './files.ts';
 import { RECORD_SUFFIX } from './paths.ts';
-import { NO_ROOT, inParallel, scan } from './scan.ts';
+import { NO_ROOT, glance, inParallel, scan } from './scan.ts';
 import type { Scan, ScannedEntry } from './scan.ts';
 
 /**
@@ -101,7 +101,7 @@ export class TreeReader {
       if (bytes > MAX_BYTES) throw new CodedError('STORE_TOO_LARGE', `more than ${MAX_BYTES} bytes below ${root}`);
     });
     // Only a second look that finds the same makes one picture of many files: nothing moved past us meanwhile.
-    const after = await scan(real, this.#prefix);
+    const after = await glance(real, this.#prefix);
     if (after.digest !== before.digest) steady = false;
     this.#contents = contents;
     if (!steady && !last) return null;

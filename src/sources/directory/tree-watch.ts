@@ -5,7 +5,7 @@ import type { Clock, Log } from '../../core/ports.ts';
 import { fileError } from './errors.ts';
 import { FolderWatcher } from './folder-watcher.ts';
 import { NamedTimers } from './named-timers.ts';
-import { NO_ROOT, scan } from './scan.ts';
+import { NO_ROOT, glance } from './scan.ts';
 
 /** Watches may lose events; a rescan finds what they lost. */
 const RESCAN_MS = 2_000;
@@ -93,7 +93,7 @@ export class TreeWatch {
       return NO_ROOT;
     }
     for (;;) {
-      const found = await scan(root, this.#prefix);
+      const found = await glance(root, this.#prefix);
       for (const name of found.ignored) {
         if (!this.#ignored.has(name)) this.#log.info({ name }, 'not a .json file: not read');
       }
