@@ -37,7 +37,8 @@ export async function startAgent(options: {
   };
   writeFileSync(bootstrap, JSON.stringify(content));
   const main = join(project, 'dist/cli/main.js');
-  const env = { ...process.env, NODE_ENV: 'production', MALLOC_ARENA_MAX: '2' };
+  const unit = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=1' };
+  const env = { ...process.env, ...unit };
   return LabProcess.start(process.execPath, [main, 'agent', '--bootstrap', bootstrap], { name: 'vipkeeper', env });
 }
 
