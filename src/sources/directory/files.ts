@@ -24,8 +24,9 @@ export function stampsOf(stats: BigIntStats): Stamps {
 /** What changes whenever a file does: content, owner and mode all move ctime, and a replaced file is another inode. */
 export function fingerprintOf(stats: BigIntStats): string {
   const { dev, ino, size, mtimeNs, ctimeNs } = stats;
-  // One text: a template keeps its nine parts, and with them 400 bytes for each file that is remembered.
-  return [dev, ino, size, mtimeNs, ctimeNs].join('.');
+  // One text: a template keeps its nine parts, and with them 400 bytes for each file that is remembered. In few digits,
+  // and what lies between two times is shorter than a time.
+  return [dev, ino, size, ctimeNs - mtimeNs, ctimeNs].map((part) => part.toString(32)).join('.');
 }
 
 /**
