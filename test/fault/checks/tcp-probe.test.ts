@@ -19,6 +19,11 @@ describe('a real that', () => {
     expect(outcome).toMatchObject({ kind: 'success', cause: 'connected' });
   });
 
+  it('accepts at another address than its own is not up', async () => {
+    const port = await real(() => undefined);
+    expect(await probe({ type: 'tcp' }, port, '127.0.0.2')).toMatchObject({ kind: 'failure' });
+  });
+
   it('refuses has failed', async () => {
     const port = await closedPort();
     expect(await probe({ type: 'tcp' }, port)).toMatchObject({

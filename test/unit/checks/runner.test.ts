@@ -237,6 +237,15 @@ describe('the runner', () => {
     expect([probed.length, pokes(), clock.pendingTimers]).toEqual([0, 0, 0]);
   });
 
+  it('writes its own verdicts, not those that it was given', async () => {
+    const restored = new Map([['a', { ...UP }]]);
+    const { runner, probes } = local();
+    runner.setWanted([wanted('a')], restored);
+    await probes(20);
+    expect(runner.verdicts().get('a')?.at).toBeGreaterThan(UP.at ?? Infinity);
+    expect(restored.get('a')).toEqual(UP);
+  });
+
   it('counts what its shards did', async () => {
     const { clock, runner } = local(({ port }) => (port === 80 ? SUCCESS : FAILURE), 3);
     runner.setWanted([wanted('a'), wanted('b', { port: 81 })]);

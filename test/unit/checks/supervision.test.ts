@@ -34,12 +34,16 @@ class DeafShards {
   }
 
   judges(): JudgeSpec[] {
-    return this.newest.told.flatMap((message) => (message.kind === 'add' ? message.judges : []));
+    return judgesIn(this.newest.told);
   }
 
   say(message: FromShard): void {
     this.newest.events.onMessage(message);
   }
+}
+
+function judgesIn(told: readonly ToShard[]): JudgeSpec[] {
+  return told.flatMap((message) => (message.kind === 'add' ? message.judges : []));
 }
 
 const UP: Verdict = { state: 'up', since: 1, cause: '200 in 3 ms', latencyMs: 3, at: 2 };
@@ -76,6 +80,16 @@ describe('what shards tell', () => {
     clock.advance(1_000);
     expect(pokes()).toBe(1);
   });
+});
+
+it('targets are spread over all shards, and each is of one of them', () => {
+  const targets = Array.from({ length: 100 }, (_, index) => wanted(`${index}`, { address: `10.0.0.${index}` }));
+  const shards = new DeafShards();
+  const deps = { clock: new ManualClock(), random: () => 0, log: silentLog, workers: 4 };
+  new ShardedCheckRunner(deps, shards.open).setWanted(targets);
+  const judges = shards.opened.map(({ told }) => judgesIn(told).length);
+  expect(judges.reduce((sum, count) => sum + count, 0)).toBe(100);
+  for (const count of judges) expect(count).toBeGreaterThan(10);
 });
 
 describe('a shard that dies', () => {

@@ -107,6 +107,12 @@ describe('the cause', () => {
     expect(slower).toMatchObject({ cause: '200 in 3 ms', since: 1 });
   });
 
+  it('is the newest one, where the same result has another', () => {
+    const refused = { kind: 'failure', cause: 'connection refused', latencyMs: 1, proof: 'answer' } as const;
+    const down = play('FFFF').at(-1) ?? judgementFrom(firstVerdict(0), false);
+    expect(judge(down, refused, THRESHOLDS, 9)).toMatchObject({ state: 'down', since: 1, cause: 'connection refused' });
+  });
+
   it('is clean again after a failure that came to nothing', () => {
     expect(causes('SFS')[2]).toBe('200 in 3 ms');
   });
