@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DesiredHealth, DesiredReal, Drain } from '../../../src/agent/policy/desired-state.ts';
-import type { DataplaneState } from '../../../src/ipvs/dataplane.ts';
+import type { DataplaneState, DestinationKey, ServiceKey } from '../../../src/ipvs/dataplane.ts';
 import type { IpAddress } from '../../../src/model/address.ts';
 import { kernelState } from '../../fakes/model-kernel.ts';
 import { configuration, ports, real, service, vip } from '../../fakes/configurations.ts';
@@ -71,6 +71,38 @@ describe('verdicts become weights', () => {
     decisions.wait(5_000).decide(web([real('a', A, { checks: [] })]));
     expect(decisions.real('a').verdict.since).toBe(since);
   });
+});
+
+describe('what is remembered', () => {
+  const remembered = ({ memory }: Decisions) => memory.services['web']?.reals.map(({ key }) => key);
+
+  it('is of reals that are wanted and not disabled: one that comes back has to be proven anew', () => {
+    const decisions = new Decisions();
+    decisions.decide(web(), { [A]: 'up', [B]: 'up', [C]: 'up' });
+    decisions.decide(web(), { [A]: 'up', [B]: 'up', [C]: 'up' });
+    expect(remembered(decisions)).toEqual(['10.0.0.1|', '10.0.0.2|', '10.0.0.3|']);
+    decisions.decide(web([a, b]), { [A]: 'up', [B]: 'up' });
+    expect(remembered(decisions)).toEqual(['10.0.0.1|', '10.0.0.2|']);
+    decisions.decide(web([real('a', A, { state: 'disabled' }), b]), { [A]: 'up', [B]: 'up' });
+    expect(remembered(decisions)).toEqual(['10.0.0.2|']);
+    decisions.decide(web(), { [B]: 'up' });
+    expect(decisions.weights()).toBe('10.0.0.1|80 0, 10.0.0.2|80 10, 10.0.0.3|80 0');
+  });
+});
+
+it('what is wanted is what the kernel has, the very same object, where both are equal, and else another', () => {
+  const decisions = new Decisions();
+  decisions.actual = inKernel({ '10.0.0.1|80': 10, '10.0.0.2|80': 9 });
+  const { kernel } = decisions.decide(web([a, b]), { [A]: 'up', [B]: 'up' });
+  const key = 'tcp|192.0.2.10|80' as ServiceKey;
+  const wanted = kernel.get(key)?.destinations;
+  const held = decisions.actual.get(key)?.destinations;
+  const [same, other] = (['10.0.0.1|80', '10.0.0.2|80'] as DestinationKey[]).map((one) => [
+    wanted?.get(one)?.destination,
+    held?.get(one)?.destination,
+  ]);
+  expect(same?.[0]).toBe(same?.[1]);
+  expect([other?.[0]?.weight, other?.[1]?.weight]).toEqual([10, 9]);
 });
 
 describe('a restart that knows nothing', () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { HealthFile } from '../../../src/agent/health-file.ts';
 import type { SavedHealth } from '../../../src/agent/health-file.ts';
 import type { DrainMemory } from '../../../src/agent/policy/health-memory.ts';
+import { writeStateFile } from '../../../src/agent/state-file.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { RecordingLog } from '../../fakes/recording-log.ts';
 import { tempDir } from '../../fakes/temp-dir.ts';
@@ -93,6 +94,18 @@ describe('the health file', () => {
     file.save(health());
     const path = join(dir, 'health.json');
     writeFileSync(path, readFileSync(path).subarray(0, -3));
+    const { file: after, log } = later(dir, 1_000);
+    expect(after.load()).toBeNull();
+    expect(log.about('refused')).toHaveLength(1);
+  });
+
+  it('refuses what an earlier version wrote, in which reals were no list', () => {
+    const { dir } = setUp();
+    const { verdicts, memory } = health();
+    const reals = { '10.0.0.1|80': memory.services['web']?.reals[0] };
+    const services = { web: { ...memory.services['web'], reals } };
+    const saved = { verdicts, memory: { services }, monotonic: 0 };
+    writeStateFile(join(dir, 'health.json'), { format: 'vipkeeper-health', version: 1 }, saved, START);
     const { file: after, log } = later(dir, 1_000);
     expect(after.load()).toBeNull();
     expect(log.about('refused')).toHaveLength(1);

@@ -54,7 +54,8 @@ const SELF = 'state/agents/lb1';
 describe('the publisher', () => {
   it('writes its own record and the health of each service, stamped with session and validity', async () => {
     const { publisher, clock, read, source } = setUp();
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+    // A generator, as the agent gives one: it can be gone through once.
+    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]).entries() }));
     await clock.advanceAsync(0);
     expect(publisher.state()).toEqual({ kind: 'ok' });
     expect(read(SELF)).toMatchObject({ agent: 'lb1', session: source.session, at: '2026-01-01T00:00:00.000Z' });
@@ -143,6 +144,8 @@ describe('the publisher', () => {
     expect(read(WEB)).toBeUndefined();
     await clock.advanceAsync(1_000);
     expect(read(WEB)).toMatchObject({ session: source.session });
+    // The agent's record says the same as before; only the session is another one.
+    expect(read(SELF)).toMatchObject({ session: source.session });
   });
 
   it('writes nothing under a name that another live session holds, says so, and is final after two time-outs', async () => {

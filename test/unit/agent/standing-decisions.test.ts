@@ -41,6 +41,7 @@ const eventArbitrary = fc.oneof(
     state: fc.constantFrom('up', 'up', 'down', 'unknown'),
   }),
   fc.record({ kind: fc.constant('forget' as const), at: place() }),
+  fc.record({ kind: fc.constant('rename' as const), at: place(), letter: fc.constantFrom('r', 'x') }),
   fc.record({ kind: fc.constant('scheduler' as const), at: place(), scheduler: fc.constantFrom('wlc', 'rr') }),
   fc.record({ kind: fc.constant('drain' as const), at: place(), seconds: fc.constantFrom(null, 1, 60) }),
   fc.record({ kind: fc.constant('vip' as const), at: place(), second: fc.boolean() }),
@@ -61,7 +62,7 @@ function place(): fc.Arbitrary<Place> {
 /** What the records say, as they are edited. */
 class Records {
   readonly #reals = Array.from({ length: SERVICES }, () =>
-    Array.from({ length: REALS }, (_, index) => ({ host: index + 1, weight: 10, state: 'enabled' })),
+    Array.from({ length: REALS }, (_, index) => ({ letter: 'r', host: index + 1, weight: 10, state: 'enabled' })),
   );
   readonly #schedulers = Array.from({ length: SERVICES }, () => 'wlc');
   readonly #twoAddresses = Array.from({ length: SERVICES }, () => false);
@@ -74,6 +75,7 @@ class Records {
     if (event.kind === 'weight') one.weight = event.weight;
     if (event.kind === 'state') one.state = event.state;
     if (event.kind === 'address') one.host = event.host;
+    if (event.kind === 'rename') one.letter = event.letter;
     if (event.kind === 'scheduler') this.#schedulers[event.at.service] = event.scheduler;
     if (event.kind === 'vip') this.#twoAddresses[event.at.service] = event.second;
     if (event.kind === 'drain') {
@@ -91,8 +93,8 @@ class Records {
 
   desired(): Desired {
     const services = this.#reals.map((reals, index) => {
-      const made = reals.map(({ host, weight, state }, n) =>
-        real(`r${n}`, `10.0.${n}.${host}`, { weight, state: state as 'enabled' }),
+      const made = reals.map(({ letter, host, weight, state }, n) =>
+        real(`${letter}${n}`, `10.0.${n}.${host}`, { weight, state: state as 'enabled' }),
       );
       const fields = { vip: `v${index}`, match: ports(80), scheduler: this.#schedulers[index] ?? 'wlc' };
       const slowStartMs = index === 1 ? 10_000 : 0;

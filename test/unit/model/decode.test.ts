@@ -41,6 +41,24 @@ describe('records of a store', () => {
     expect(Buffer.from(noted.good.get('config/vips/noted')?.bytes ?? []).toString()).toContain('ana');
   });
 
+  it('are those of the last reading, also where an earlier one said the same', () => {
+    const decoder = new RecordDecoder(checkCatalog);
+    const first = decoder.decode(rawRecords(SHOP), new Map());
+    const reading = rawRecords(SHOP);
+    const second = decoder.decode(reading, first.good);
+    expect(second.touched).toEqual(new Set());
+    // Else both readings would be kept, bytes and all.
+    for (const [path, raw] of second.good) expect(raw).toBe(reading.get(path));
+    expect(second.records.services.get('web')?.value).toBe(first.records.services.get('web')?.value);
+  });
+
+  it('have their creation and their last change from the store', () => {
+    const bytes = Buffer.from('{"addresses":["192.0.2.1"]}');
+    const raw = { path: 'config/vips/a', bytes, created: 5n, modified: 9n };
+    const { records } = new RecordDecoder(checkCatalog).decode(new Map([[raw.path, raw]]), new Map());
+    expect(records.vips.get('a')).toMatchObject({ name: 'a', path: raw.path, created: 5n, modified: 9n });
+  });
+
   it('may lie between folders, which say nothing', () => {
     const outcome = decoded({ ...SHOP, vips: '', 'services/web/reals': '', 'agents/lb1': '' });
     expect(outcome.problems).toEqual([]);
