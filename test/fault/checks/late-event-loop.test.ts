@@ -28,7 +28,7 @@ it('silence that we slept through is not held against a real', async () => {
     });
   });
   const runner = localRunner();
-  const definition = define({ type: 'http', interval: '250ms', timeout: '250ms', jitter: 0 });
+  const definition = define({ type: 'http', interval: '400ms', timeout: '250ms', jitter: 0 });
   runner.setWanted([wanted('a', { address: '127.0.0.1', port, definition, rise: 1, fall: 1 })]);
   // What a poke shows: it comes a turn later than the verdict.
   const seen: (Verdict | undefined)[] = [];
