@@ -7,8 +7,12 @@ export interface BundledPackage {
   readonly version: string;
   /** SPDX expression. */
   readonly license: string;
-  /** The text that goes with every copy; one that has none says its licence in a word. */
+  /** What goes with every copy: the text, notices included; of one that has none, the licence in a word, and whose it is. */
   readonly text: string;
+}
+
+interface Manifest extends Partial<Omit<BundledPackage, 'text'>> {
+  readonly author?: string | { readonly name: string };
 }
 
 /**
@@ -23,12 +27,15 @@ export function bundledPackages(root: string, files: readonly string[]): readonl
 
 function packageIn(folder: string): BundledPackage {
   const manifest = readFileSync(join(folder, 'package.json'), 'utf8');
-  const { name, version, license } = JSON.parse(manifest) as Partial<BundledPackage>;
+  const { name, version, license, author } = JSON.parse(manifest) as Manifest;
   if (name === undefined || version === undefined || license === undefined) {
     throw new Error(`${folder} does not say under which licence it may be passed on`);
   }
-  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-  const text = file === undefined ? `Licence: ${license}` : readFileSync(join(folder, file), 'utf8').trim();
+  const files = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)\b/i.test(entry.name))
+    .map((entry) => readFileSync(join(folder, entry.name), 'utf8').trim());
+  const owner = typeof author === 'string' ? author : author?.name;
+  const text = files.length > 0 ? files.join('\n\n') : `Licence: ${license}, by ${owner ?? `the authors of ${name}`}`;
   return { name, version, license, text };
 }
 
