@@ -21,8 +21,10 @@ export function stampsOf(stats: BigIntStats): Stamps {
   return { birthtimeNs, ctimeNs, mode: Number(mode), uid: Number(uid), gid: Number(gid), fingerprint };
 }
 
+type Identity = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>;
+
 /** What changes whenever a file does: content, owner and mode all move ctime, and a replaced file is another inode. */
-export function fingerprintOf(stats: BigIntStats): string {
+export function fingerprintOf(stats: Identity): string {
   const { dev, ino, size, mtimeNs, ctimeNs } = stats;
   // One text: a template keeps its nine parts, and with them 400 bytes for each file that is remembered. In few digits,
   // and what lies between two times is shorter than a time.
