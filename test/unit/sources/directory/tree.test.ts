@@ -3,6 +3,7 @@ import { lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../../../src/core/ports.ts';
+import { systemClock } from '../../../../src/core/system-clock.ts';
 import { CreationIndex } from '../../../../src/sources/directory/creation-index.ts';
 import { TICK_MS } from '../../../../src/sources/directory/files.ts';
 import { glance, scan, scanOne } from '../../../../src/sources/directory/scan.ts';
@@ -148,5 +149,21 @@ describe('readings one after another', () => {
     expect([...second.records.keys()].sort()).toEqual([...before.keys(), 'config/vips/c'].sort());
     expect(Buffer.from(second.records.get('config/vips/a')?.bytes ?? []).toString()).toBe('[]');
     expect(second.records.get('config/vips/b')).toBe(first.records.get('config/vips/b'));
+  });
+
+  it('look once more where something came while they read', async () => {
+    const root = tree(['vips/a', 'vips/b']);
+    let came = false;
+    class Watched extends CreationIndex {
+      override createdOf(path: string, birth: bigint): bigint {
+        if (!came) put(root, 'vips/c', '{}');
+        came = true;
+        return super.createdOf(path, birth);
+      }
+    }
+    const index = new Watched(join(root, '.created.json'));
+    const read = await new TreeReader('config', index, systemClock, silentLog).read(root);
+    expect(came).toBe(true);
+    expect(read.ok && read.value.records.has('config/vips/c')).toBe(true);
   });
 });
