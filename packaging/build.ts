@@ -1,7 +1,7 @@
 /*
  * Makes dist/: the program in a few files, with the libraries that it uses. See docs/decisions/0006.
  */
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import project from '../package.json' with { type: 'json' };
@@ -10,7 +10,10 @@ import { bundledPackages, noticesOf } from './notices.ts';
 const ROOT = join(import.meta.dirname, '..');
 const OUT = join(ROOT, 'dist');
 
-/** What is started by name: the program, and the modules of its threads. Each lies where its source lies in src/. */
+/**
+ * What is started by name: the program, which esbuild makes executable because of its first line, and the modules of its
+ * threads. Each lies where its source lies in src/.
+ */
 const ENTRIES = ['cli/main', 'checks/worker', 'bgp/worker'];
 
 rmSync(OUT, { recursive: true, force: true });
@@ -41,4 +44,3 @@ const { metafile } = await build({
   logLevel: 'warning',
 });
 writeFileSync(join(OUT, 'THIRD-PARTY-NOTICES.txt'), noticesOf(bundledPackages(ROOT, Object.keys(metafile.inputs))));
-chmodSync(join(OUT, 'cli/main.js'), 0o755);

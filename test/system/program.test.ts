@@ -22,6 +22,11 @@ interface Lock {
   readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly optional?: boolean }>>;
 }
 
+const BGP_HEADER_BYTES = 19;
+
+/** A package that cannot be loaded, lest one of that name be found in a folder above. */
+const NOTHING_IN_IT = { version: '0.0.0', exports: {} };
+
 function install(): void {
   const program = join(folder, 'program');
   cpSync(join(ROOT, 'dist'), join(program, 'dist'), { recursive: true });
@@ -30,14 +35,16 @@ function install(): void {
   for (const [path, { dev }] of Object.entries(packages)) {
     // A package inside another one comes with it; one for another processor is not there.
     const isTop = /^node_modules\/(?:@[^/]+\/)?[^/]+$/.test(path);
-    if (!isTop || dev === true || !existsSync(join(ROOT, path))) continue;
+    if (!isTop || !existsSync(join(ROOT, path))) continue;
     mkdirSync(dirname(join(program, path)), { recursive: true });
-    symlinkSync(join(ROOT, path), join(program, path));
+    if (dev === true) write(`program/${path}/package.json`, NOTHING_IN_IT);
+    else symlinkSync(join(ROOT, path), join(program, path));
   }
 }
 
 async function vipkeeper(bootstrap: string, ...args: readonly string[]): Promise<{ code: number | null; log: string }> {
-  const child = await LabProcess.start(process.execPath, [PROGRAM, ...args, '--bootstrap', bootstrap]);
+  // By its own first line, as the link to it in a PATH starts it.
+  const child = await LabProcess.start(PROGRAM, [...args, '--bootstrap', bootstrap]);
   const { code } = await child.ended;
   return { code, log: child.log() };
 }
@@ -49,8 +56,15 @@ function write(path: string, content: object): string {
   return file;
 }
 
+async function listening(server: Server, address: string): Promise<number> {
+  await new Promise<void>((done) => server.listen(0, address, done));
+  return (server.address() as AddressInfo).port;
+}
+
 describe('the program as it is installed', () => {
   let real: Server;
+  let router: Server;
+  const heard: Buffer[] = [];
   let agent: LabProcess;
   let api = '';
   let bootstrap = '';
@@ -58,9 +72,11 @@ describe('the program as it is installed', () => {
   beforeAll(async () => {
     install();
     real = createServer((socket) => void socket.on('error', () => undefined).end());
-    await new Promise<void>((listening) => real.listen(0, '127.0.0.1', listening));
-    const { port } = real.address() as AddressInfo;
-    const peer = { address: '127.0.0.2', port: await freePort('127.0.0.2'), asn: 65_001 };
+    router = createServer(
+      (socket) => void socket.on('error', () => undefined).on('data', (chunk) => heard.push(chunk)),
+    );
+    const port = await listening(real, '127.0.0.1');
+    const peer = { address: '127.0.0.2', port: await listening(router, '127.0.0.2'), asn: 65_001 };
     const bgp = { asn: 65_000, routerId: '192.0.2.1', peers: { rack: peer } };
     write('store/config/agents/_default.json', { dataplane: 'memory', bgp });
     write('store/config/vips/web.json', { addresses: ['192.0.2.10'], advertise: { when: 'any' } });
@@ -82,7 +98,7 @@ describe('the program as it is installed', () => {
 
   afterAll(async () => {
     await agent.stop();
-    real.close();
+    for (const server of [real, router]) server.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -92,11 +108,12 @@ describe('the program as it is installed', () => {
   }
 
   it('checks reals, speaks BGP and answers over HTTP', async () => {
-    const seen = await eventually('a verdict, and a peer that was called', async () => {
-      const now = await status();
-      return now.services[0]?.reals[0]?.verdict === 'up' && now.peers[0] !== undefined ? now : null;
-    });
-    expect(seen.peers[0]).toMatchObject({ name: 'rack', address: '127.0.0.2' });
+    await eventually('a verdict', async () => (await status()).services[0]?.reals[0]?.verdict === 'up');
+    await eventually('a peer that was called', () => Buffer.concat(heard).length >= BGP_HEADER_BYTES);
+    // Marker and type of an OPEN (RFC 4271 section 4.1).
+    const open = Buffer.concat(heard);
+    expect([open.subarray(0, 16), open[18]]).toEqual([Buffer.alloc(16, 0xff), 1]);
+    expect((await status()).peers[0]).toMatchObject({ name: 'rack', address: '127.0.0.2' });
     const metrics = await (await fetch(`http://${api}/metrics`)).text();
     expect(metrics).toMatch(/^vipkeeper_[a-z_]+/m);
   });
