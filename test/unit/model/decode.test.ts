@@ -52,6 +52,21 @@ describe('records of a store', () => {
     expect(second.records.services.get('web')?.value).toBe(first.records.services.get('web')?.value);
   });
 
+  it('touch their service for as long as they are bad, and when they were made anew with the same bytes', () => {
+    const decoder = new RecordDecoder(checkCatalog);
+    const bad = { ...SHOP, 'services/web/reals/a': { address: 'nowhere' } };
+    const first = decoder.decode(rawRecords(bad), new Map());
+    const second = decoder.decode(rawRecords(bad), first.good);
+    expect(second.touched).toEqual(new Set(['web']));
+    const path = 'config/services/web/reals/b';
+    const old = rawRecords(bad).get(path);
+    if (old === undefined) throw new Error('there is no such real');
+    const anew = rawRecords(SHOP).set(path, { ...old, created: 99n });
+    const third = decoder.decode(anew, decoder.decode(rawRecords(SHOP), second.good).good);
+    expect(third.touched).toEqual(new Set(['web']));
+    expect(third.records.reals.get('web')?.get('b')?.created).toBe(99n);
+  });
+
   it('have their creation and their last change from the store', () => {
     const bytes = Buffer.from('{"addresses":["192.0.2.1"]}');
     const raw = { path: 'config/vips/a', bytes, created: 5n, modified: 9n };
