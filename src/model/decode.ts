@@ -4,10 +4,12 @@ import { SharedTexts } from '../core/shared-texts.ts';
 import type { CheckCatalog, CheckDefinition } from './check-definition.ts';
 import { parseRecordJson } from './json.ts';
 import { KnownRecord, parsedOf } from './known-record.ts';
-import type { Kind, Parsed, Place, Values } from './known-record.ts';
+import type { Kind, Place, Values } from './known-record.ts';
 import { parsePath } from './paths.ts';
 import type { RecordPath } from './paths.ts';
 import type { Problem, ProblemEffect } from './problem.ts';
+import { RealTable } from './real-table.ts';
+import type { Reals } from './real-table.ts';
 import type { AgentPatch, DecodeOutcome, Decoded, RawRecord, RecordSet } from './record-set.ts';
 import { ApprovalRecord, DrainRecord } from './records/drain.ts';
 import { RealRecord } from './records/real.ts';
@@ -52,6 +54,8 @@ export class RecordDecoder {
   readonly #services = new SharedTexts();
   /** By path: last good versions, where the last call needed one. */
   #lastGood = new Map<string, KnownRecord>();
+  /** What the last call gave as reals. */
+  #reals: RecordSet['reals'] = new Map();
   /** What the last call gave as good; null = it did not come to its end. */
   #good: ReadonlyMap<string, RawRecord> | null = null;
 
@@ -70,7 +74,7 @@ export class RecordDecoder {
    */
   decode(records: ReadonlyMap<string, RawRecord>, previous: ReadonlyMap<string, RawRecord>): DecodeOutcome {
     const lastGood = new LastGood(previous, this.#lastGood, (place, raw) => this.#parse(place, raw));
-    const collector = new Collector();
+    const collector = new Collector(this.#reals);
     const touched = new Touched();
     if (previous !== this.#good) touched.noteAll();
     this.#good = null;
@@ -88,21 +92,22 @@ export class RecordDecoder {
       const entry = this.#entryOf(place, raw, known);
       if (entry.value === null || entry.value !== known?.value) touched.note(place);
       if (entry !== known) this.#known.set(raw.path, entry);
-      const parsed = parsedOf(entry);
-      if (parsed !== null) {
-        collector.add(place, parsed, entry.raw);
+      if (entry.value !== null) {
+        collector.add(entry);
         continue;
       }
       const before = lastGood.of(place, raw.path);
       const effect = before === undefined ? 'ignored' : 'last good version stays';
       for (const problem of entry.problems) collector.problem(raw.path, problem, effect);
-      if (before !== undefined) collector.add(place, before.parsed, before.raw);
+      if (before !== undefined) collector.add(before);
     }
+    collector.finishReals();
     if (this.#keepReferenced(records, lastGood, collector)) touched.noteAll();
     this.#lastGood = lastGood.used;
     if (this.#known.size > seen) this.#forget(records, touched);
     const outcome = collector.finish(revisionOf(records.values()));
     this.#good = outcome.good;
+    this.#reals = outcome.records.reals;
     return { ...outcome, touched: touched.services };
   }
 
@@ -126,7 +131,7 @@ export class RecordDecoder {
       const found = records.get(path) === undefined ? 'nothing' : 'an empty value';
       const allowed = `the record, as long as ${referrers} refers to it`;
       collector.problem(path, { field: '', found, allowed }, 'last good version stays');
-      collector.add(place, before.parsed, before.raw);
+      collector.add(before);
       return true;
     };
     const orphans = collector.orphanServices();
@@ -209,14 +214,13 @@ class LastGood {
     this.#parse = parse;
   }
 
-  of(place: Place, path: string): { readonly raw: RawRecord; readonly parsed: Parsed } | undefined {
+  of(place: Place, path: string): KnownRecord | undefined {
     const raw = this.#previous.get(path);
     if (raw === undefined) return undefined;
     const known = this.#known.get(path);
     const entry = known?.raw === raw ? known : this.#parse(place, raw);
     this.used.set(path, entry);
-    const parsed = parsedOf(entry);
-    return parsed === null ? undefined : { raw, parsed };
+    return entry.value === null ? undefined : entry;
   }
 }
 
@@ -230,7 +234,8 @@ interface Reference {
 class Collector {
   readonly #vips = new Map<string, Decoded<VipRecord>>();
   readonly #services = new Map<string, Decoded<ServiceRecord>>();
-  readonly #reals = new Map<string, Map<string, Decoded<RealRecord>>>();
+  readonly #gathering: RealTable;
+  #reals = new Map<string, Reals>();
   readonly #checks = new Map<string, Decoded<CheckDefinition>>();
   readonly #agents = new Map<string, Decoded<AgentPatch>>();
   readonly #drains = new Map<string, Decoded<DrainRecord>>();
@@ -238,39 +243,52 @@ class Collector {
   readonly #good = new Map<string, RawRecord>();
   readonly #problems: Problem[] = [];
 
+  /** @param reals what the last call gave */
+  constructor(reals: RecordSet['reals']) {
+    this.#gathering = new RealTable(reals);
+  }
+
   problem(path: string, problem: FieldProblem, effect: ProblemEffect): void {
     this.#problems.push({ path, ...problem, effect });
   }
 
-  add(place: Place, parsed: Parsed, raw: RawRecord): void {
+  /** @param record one that has a value */
+  add(record: KnownRecord): void {
+    const { raw, place, name } = record;
     this.#good.set(raw.path, raw);
+    const parsed = parsedOf(record);
     switch (parsed.kind) {
       case 'vip':
-        this.#vips.set(place.name, parsed.record);
+        this.#vips.set(name, parsed.record);
         return;
       case 'service':
-        this.#services.set(place.name, parsed.record);
+        this.#services.set(name, parsed.record);
         return;
       case 'real':
-        if (place.kind === 'real') this.#realsOf(place.service).set(place.name, parsed.record);
+        if (place.kind === 'real') this.#gathering.add(place.service, parsed.record);
         return;
       case 'check':
-        this.#checks.set(place.name, parsed.record);
+        this.#checks.set(name, parsed.record);
         return;
       case 'agent':
-        this.#agents.set(place.name, parsed.record);
+        this.#agents.set(name, parsed.record);
         return;
       case 'drain':
-        this.#drains.set(place.name, parsed.record);
+        this.#drains.set(name, parsed.record);
         return;
       case 'approval': {
-        const revision = place.name.startsWith('sha256:') ? place.name : `sha256:${place.name}`;
+        const revision = name.startsWith('sha256:') ? name : `sha256:${name}`;
         this.#approvals.set(revision, parsed.record);
         return;
       }
       default:
         assertNever(parsed);
     }
+  }
+
+  /** Every real that is in the store has been added; none is kept that is not. */
+  finishReals(): void {
+    this.#reals = this.#gathering.finish();
   }
 
   /** Services that have reals but no record. */
@@ -318,14 +336,5 @@ class Collector {
       approvals: this.#approvals,
     };
     return { records, problems: this.#problems, good: this.#good, revision };
-  }
-
-  #realsOf(service: string): Map<string, Decoded<RealRecord>> {
-    let reals = this.#reals.get(service);
-    if (reals === undefined) {
-      reals = new Map();
-      this.#reals.set(service, reals);
-    }
-    return reals;
   }
 }

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
 
+interface Hashed {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * The revision of a configuration: sha256 over its records in order of their paths, as length-prefixed path and
  * bytes. Drains and approvals do not count: they are wishes about a configuration, not part of it. Neither do folders
  * (empty values): the folder that an approval lies in must not change the revision that it approves.
  * @returns "sha256:" and 64 hexadecimal digits
  */
-export function revisionOf(records: Iterable<{ readonly path: string; readonly bytes: Uint8Array }>): string {
-  const counted = Array.from(records).filter(
-    ({ path, bytes }) =>
-      bytes.length > 0 && !path.startsWith('config/drains/') && !path.startsWith('config/approvals/'),
-  );
+export function revisionOf(records: Iterable<Hashed>): string {
+  const counted: Hashed[] = [];
+  for (const record of records) if (counts(record)) counted.push(record);
   // No path comes twice.
   counted.sort((a, b) => (a.path < b.path ? -1 : 1));
   const hash = createHash('sha256');
@@ -18,6 +21,10 @@ export function revisionOf(records: Iterable<{ readonly path: string; readonly b
   for (const { path, bytes } of counted) gathered.add(path, bytes);
   gathered.flush();
   return `sha256:${hash.digest('hex')}`;
+}
+
+function counts({ path, bytes }: Hashed): boolean {
+  return bytes.length > 0 && !path.startsWith('config/drains/') && !path.startsWith('config/approvals/');
 }
 
 const GATHERED_BYTES = 64 * 1024;
