@@ -56,10 +56,10 @@ function prepareService(
     const known = likely[index];
     if (known?.real === real) return known;
     return known !== undefined && isSameTarget(known.real, real)
-      ? { ...known, real }
+      ? preparedAgain(known, real)
       : prepareReal(real, service, checks);
   });
-  return { ...expanded, reals };
+  return { service, kernel: expanded.kernel, mixesFamilies: expanded.mixesFamilies, reals };
 }
 
 /** Whether both are checked in the same way, so that nobody needs to be told. */
@@ -92,6 +92,11 @@ function isProbedAlike(a: DesiredService, b: DesiredService): boolean {
 /** Whether the same is probed for both, in services that are probed alike: all but what they share out is the same. */
 function isSameTarget(a: DesiredReal, b: DesiredReal): boolean {
   return a.address === b.address && a.port === b.port && a.checks === b.checks;
+}
+
+/** Written out: V8 gives every copy of a copy a hidden class of its own, and compiled code knows only a few. */
+function preparedAgain({ checks, memoryKey, target }: PreparedReal, real: DesiredReal): PreparedReal {
+  return { real, checks, memoryKey, target };
 }
 
 function prepareReal(real: DesiredReal, service: DesiredService, checks: RealChecks): PreparedReal {
