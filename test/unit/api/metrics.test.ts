@@ -11,6 +11,7 @@ function parse(text: string): { readonly series: Map<string, number>; readonly t
     if (line === '' || line.startsWith('# HELP ')) continue;
     const type = /^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|summary)$/.exec(line);
     if (type !== null) {
+      if (types.has(type[1] ?? '')) throw new Error(`twice: ${line}`);
       types.set(type[1] ?? '', type[2] ?? '');
       continue;
     }
@@ -111,6 +112,32 @@ describe('the metrics of the read model', () => {
     expect(series.get('vipkeeper_service_reals{service="two",verdict="up"}')).toBe(10_001);
   });
 });
+
+describe('a scrape of many reals', () => {
+  it('lets others have a turn between the parts of a metric', async () => {
+    const reals = Array.from({ length: 5_000 }, (_, index) => realView(`r${index}`));
+    const few = await turnsDuring(renderMetrics(statusView({ services: [serviceView('one', [])] }), null));
+    const many = await turnsDuring(renderMetrics(statusView({ services: [serviceView('one', reals)] }), null));
+    const ofReals = METRICS.filter(({ labels }) => labels.includes('real')).length;
+    expect(few).toBeGreaterThanOrEqual(METRICS.length);
+    // Two thousand have counters of traffic, all of them have the rest: every metric has more parts than one.
+    expect(many - few).toBeGreaterThanOrEqual(ofReals);
+  });
+});
+
+/** How often the event loop came round until it was done. */
+async function turnsDuring(work: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let isDone = false;
+  const count = (): void => {
+    turns++;
+    if (!isDone) setImmediate(count);
+  };
+  setImmediate(count);
+  await work;
+  isDone = true;
+  return turns;
+}
 
 describe('the limits of a scrape', () => {
   it.each([
