@@ -37,9 +37,15 @@ export async function startAgent(options: {
   };
   writeFileSync(bootstrap, JSON.stringify(content));
   const main = join(project, 'dist/cli/main.js');
-  const unit = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=1' };
-  const env = { ...process.env, ...unit };
+  const env = { ...process.env, ...unitEnvironment() };
   return LabProcess.start(process.execPath, [main, 'agent', '--bootstrap', bootstrap], { name: 'vipkeeper', env });
+}
+
+/** The `Environment=` lines of the systemd unit: what is measured is what users run. */
+function unitEnvironment(): Readonly<Record<string, string>> {
+  const unit = readFileSync(join(project, 'packaging/vipkeeper.service'), 'utf8');
+  const settings = [...unit.matchAll(/^Environment=(\w+)=(.*)$/gm)];
+  return Object.fromEntries(settings.map(([, name = '', value = '']) => [name, value]));
 }
 
 export interface Resident {

@@ -163,10 +163,10 @@ function wantedService(
       out.set(destination.key, { removal: share.removal, real: destination.real });
       continue;
     }
-    const held = there?.get(destination.key);
-    const weight = share.weight ?? weightAsItIs(held, share.judged.real);
+    const actual = there?.get(destination.key);
+    const weight = share.weight ?? weightAsItIs(actual, share.judged.real);
     const known = before?.destinations.get(destination.key);
-    destinations.set(destination.key, wantedDestination(destination, weight, share.judged.real, known, held));
+    destinations.set(destination.key, wantedDestination(destination, weight, share.judged.real, known, actual));
   }
   if (expanded.sorry !== null) placeSorry(expanded.sorry, sorry, destinations, out);
   return {
@@ -192,13 +192,13 @@ function wantedDestination(
   weight: number,
   thresholds: Pick<DesiredReal, 'upperThreshold' | 'lowerThreshold'>,
   before?: WantedDestination,
-  held?: ActualDestination,
+  actual?: ActualDestination,
 ): WantedDestination {
   const { upperThreshold, lowerThreshold } = thresholds;
   const destination = { address, port, weight, forwarding, upperThreshold, lowerThreshold };
   if (before?.real === real && sameDestination(before.destination, destination)) return before;
-  const isHeld = held !== undefined && sameDestination(held.destination, destination);
-  return { real, destination: isHeld ? held.destination : destination };
+  const isActual = actual !== undefined && sameDestination(actual.destination, destination);
+  return { real, destination: isActual ? actual.destination : destination };
 }
 
 /** The sorry server may be one of the reals; then it is that real, with a weight. */
