@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { AgentRun } from '../../fakes/agent-world.ts';
 import { AgentWorld, WEB } from '../../fakes/agent-world.ts';
@@ -62,6 +64,21 @@ it('lets go gently what was deleted while it was away', async () => {
   world.host.connections.clear();
   await world.pass(2_000);
   expect(await world.host.table()).toEqual({ [WEB]: '10.0.0.1|80 10, 10.0.0.2|80 0' });
+});
+
+it('takes out a whole service that was deleted while it was away: its journal knows it, if nothing else does', async () => {
+  const world = new AgentWorld();
+  world.put('services/extra', { vip: 'shop', match: { ports: ['81'], protocols: ['tcp'] } });
+  const before = await world.start();
+  expect(Object.keys(await world.host.table()).sort()).toEqual([WEB, 'tcp|192.0.2.10|81']);
+  await world.kill(before);
+  world.remove('services/extra');
+  // Else it would be adopted as accepted first, until its loss is judged.
+  rmSync(join(world.stateDir, 'last-known-good.json'));
+  const after = await world.start({});
+  await world.pass(5_000);
+  expect(Object.keys(await world.host.table())).toEqual([WEB]);
+  expect(after.status().kernel.foreignServices).toEqual([]);
 });
 
 it('is no restart after a stop in order', async () => {
