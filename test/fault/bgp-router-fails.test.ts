@@ -29,9 +29,7 @@ describe('a router', () => {
     void speaker.setRoutes([route('203.0.113.1')], 0);
     await learned(router, ['203.0.113.1/32']);
     router.freeze();
-    const start = performance.now();
     await eventually('the session is given up', () => speaker?.peers()[0]?.flaps === 1);
-    expect(performance.now() - start).toBeLessThan(4500);
     expect(speaker.peers()[0]?.lastError).toBe('sent Hold Timer Expired (4/0)');
     void speaker.setRoutes([route('203.0.113.2')], 0);
     router.thaw();

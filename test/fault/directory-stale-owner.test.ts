@@ -57,7 +57,7 @@ test('the record of a killed agent is left alone for its time-out, then swept, a
   expect((await value(source.publish(mine))).refused).toEqual(new Map([[path, owner]]));
   expect(await record()).toBe('{"from":"the other"}');
   await value(source.publish(new Map()));
-  await eventually('swept', async () => (await record()) === null, { timeoutMs: TIMEOUT_MS * 4 });
+  await eventually('swept', async () => (await record()) === null);
   // The records of a session go before what says whose they are.
   await eventually('its session is forgotten', async () => {
     return !(await readdir(join(store.path, 'state/.sessions'))).some((name) => name.startsWith(owner));
@@ -69,7 +69,7 @@ test('where nobody is there to sweep, readers do not take a dead record for a li
   const client = new DirectoryStoreClient({ path: store.path }, systemClock);
   expect(await value(client.get(path))).not.toBeNull();
   await agent.kill('SIGKILL');
-  await eventually('expired', async () => (await value(client.get(path))) === null, { timeoutMs: TIMEOUT_MS * 4 });
+  await eventually('expired', async () => (await value(client.get(path))) === null);
   expect((await value(client.list('state'))).some((each) => each.path === path)).toBe(false);
   expect(await record()).not.toBeNull();
   expect(await value(store.source().owner(path))).toBeNull();

@@ -24,7 +24,7 @@ afterAll(async () => {
   await cluster.close();
 });
 
-test('cut off for longer than the lease lasts: a new lease, everything again within a second, strangers respected', async () => {
+test('cut off for longer than the lease lasts: a new lease, everything again by itself, strangers respected', async () => {
   const source = etcdSource([proxy.address], { leaseTtlMs: LEASE_MS });
   const stranger = etcdSource(cluster.endpoints, { leaseTtlMs: LEASE_MS });
   await connected(source);
@@ -34,15 +34,13 @@ test('cut off for longer than the lease lasts: a new lease, everything again wit
   const lost = session(source);
 
   proxy.stall();
-  await eventually('we know that we are cut off', () => source.state().kind === 'connecting', { timeoutMs: LEASE_MS });
-  await eventually('etcd let our records go', async () => (await outside.get(path(0))) === null, { timeoutMs: 8_000 });
+  await eventually('we know that we are cut off', () => source.state().kind === 'connecting');
+  await eventually('etcd let our records go', async () => (await outside.get(path(0))) === null);
   await value(stranger.publish(new Map([[path(7), Buffer.from('{"from":"a stranger"}')]])));
   proxy.resume();
 
   await eventually('another lease', () => source.state().kind === 'connected' && session(source) !== lost);
-  const since = performance.now();
-  await eventually('all is there again', async () => (await outside.get(path(RECORDS - 1))) !== null, { everyMs: 5 });
-  expect(performance.now() - since).toBeLessThan(1_000);
+  await eventually('all is there again', async () => (await outside.get(path(RECORDS - 1))) !== null);
   const report = await value(source.publish(wanted));
   expect(report).toEqual({ written: 0, deleted: 0, refused: new Map([[path(7), session(stranger)]]) });
   expect(await outside.get(path(7))).toBe('{"from":"a stranger"}');

@@ -90,14 +90,14 @@ describe('a VIP that moves to this director', () => {
     await driver.refresh(0);
     expect(await driver.program(new Decisions().decide(desired), 60_000)).toBe(true);
     expect(driver.report().failures).toEqual([]);
-    await eventually('the client sends to the new director', () => clientKnows(nextMac), { timeoutMs: 5_000 });
+    await eventually('the client sends to the new director', () => clientKnows(nextMac));
 
     // As if the first announcement had been lost.
     const lines = [VIP, VIP6].map((each) => `ip neigh replace ${each} lladdr ${oldMac} dev front nud stale`);
     await client.script(lines.join('\n'));
     expect([await clientSendsTo(VIP), await clientSendsTo(VIP6)]).toEqual([oldMac, oldMac]);
     clock.advance(2_000);
-    await eventually('the client is told again', () => clientKnows(nextMac), { timeoutMs: 5_000 });
+    await eventually('the client is told again', () => clientKnows(nextMac));
     await driver.close();
   });
 });

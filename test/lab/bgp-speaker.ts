@@ -32,16 +32,15 @@ export function peerOf(router: LabRouter, over: Partial<PeerSettings> = {}): Pee
   return peerSettings({ address, port, asn, connectRetryMs: 500, ...over });
 }
 
-export async function established(speaker: Speaker, timeoutMs = 15_000): Promise<void> {
+export async function established(speaker: Speaker): Promise<void> {
   await eventually(
     'every session is established',
     () => speaker.peers().length > 0 && speaker.peers().every((peer) => peer.state === 'established'),
-    { timeoutMs },
   );
 }
 
 /** Waits until the router has learned exactly these prefixes. */
-export async function learned(router: LabRouter, prefixes: readonly string[], timeoutMs = 10_000): Promise<void> {
+export async function learned(router: LabRouter, prefixes: readonly string[], timeoutMs = 30_000): Promise<void> {
   const wanted = [...prefixes].sort().join(' ');
   await eventually(
     `${router.kind} has learned ${wanted}`,

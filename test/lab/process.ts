@@ -118,7 +118,7 @@ export class LabProcess {
   /**
    * Waits until `probe` says yes; fails at once, with the end of the log, if the process ends first or the time is up.
    */
-  async until(what: string, probe: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  async until(what: string, probe: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     let last = '';
     while (this.alive && performance.now() < deadline) {

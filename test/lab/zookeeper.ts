@@ -87,7 +87,7 @@ export class ZookeeperMember {
         if (!this.running) throw new Error(`ZooKeeper at ${this.address} ended:\n${this.log().slice(-2_000)}`);
         return (await this.command('srvr')).includes('Mode:');
       },
-      { timeoutMs: 30_000 },
+      { timeoutMs: 60_000 },
     );
   }
 
@@ -120,11 +120,21 @@ export class ZookeeperMember {
       const [host = '', port = ''] = this.address.split(':');
       const socket = connect({ host, port: Number(port) }, () => socket.write(word));
       let answer = '';
-      socket.setTimeout(1_000, () => socket.destroy(new Error(`no answer to ${word}`)));
+      socket.setTimeout(10_000, () => socket.destroy(new Error(`no answer to ${word}`)));
       socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
       socket.once('error', reject);
       socket.once('close', () => resolve(answer));
     });
+  }
+
+  /**
+   * Whether the server still holds a session, such as '0x100021211990000'. What `dump` tells of connections does not
+   * count: when a session moves to another connection just as the old one closes, the server may lose sight of the new
+   * one (NIOServerCnxnFactory.removeCnxnFromSessionMap), and lists it for ten seconds after the session has gone.
+   */
+  async holds(session: string): Promise<boolean> {
+    const [sessions = ''] = (await this.command('dump')).split('Connections dump:');
+    return sessions.includes(session);
   }
 
   log(): string {

@@ -25,10 +25,10 @@ test('the second serves and publishes nothing, says why once two sessions have p
   await eventually('the first publishes', async () => (await outsider.get(HEALTH)) !== null);
   const record = await outsider.get(AGENT);
 
+  const began = performance.now();
   const second = new ZookeeperDirector(ensemble.servers);
   await eventually('the second serves', () => second.serves());
   const other = await second.store.session();
-  const began = performance.now();
   await eventually('it waits', () => second.status().store.publishing.startsWith('waiting'));
   const refusal = `another agent publishes under the name lb1 (session ${session})`;
   const status = await eventually('it is not ready', () => {

@@ -77,7 +77,7 @@ describe.each(ROUTER_KINDS)('%s', (kind) => {
     expect(speaker.peers()[0]).toMatchObject({ state: 'established', announced: 3, lastError: null, problems: [] });
 
     await speaker.stop({ kind: 'stop', text: 'maintenance CHG-1234' });
-    await learned(tor, [], 1000);
+    await learned(tor, []);
     await eventually('the text has arrived', () => tor.log().includes('maintenance CHG-1234'));
   });
 

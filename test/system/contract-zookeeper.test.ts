@@ -50,7 +50,7 @@ describeSourceContract('ZooKeeper', { transactions: true }, async () => {
               return state.kind === 'connected' && state.session === session;
             })?.proxy;
             victim?.stall();
-            return !(await member.command('dump')).includes(session);
+            return !(await member.holds(session));
           });
           victim?.resume();
         },

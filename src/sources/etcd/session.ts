@@ -1,3 +1,4 @@
+import { RETRY_PACE } from '../retry-pace.ts';
 import type { IEvent } from 'etcd3';
 import { Backoff } from '../../core/backoff.ts';
 import { CodedError, asCodedError } from '../../core/errors.ts';
@@ -77,7 +78,7 @@ export class EtcdSession {
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#hooks = hooks;
-    this.#backoff = new Backoff({ firstMs: 50, maxMs: 500, factor: 2, jitter: 0.5 }, deps.random);
+    this.#backoff = new Backoff(RETRY_PACE, deps.random);
     const endpoints = settings.endpoints.map((text) => parseEndpoint(text, settings.tls !== undefined));
     this.#names = new ServerNames(endpoints, { ...deps, lookup: deps.lookup ?? systemLookup });
     this.#state = { kind: 'connecting', since: deps.clock.now(), lastError: null };

@@ -1,3 +1,4 @@
+import { RETRY_PACE } from '../retry-pace.ts';
 import { CodedError } from '../../core/errors.ts';
 import type { Clock, Log, Random } from '../../core/ports.ts';
 import { err, ok } from '../../core/result.ts';
@@ -79,8 +80,6 @@ const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 const MAX_CONNECT_TIMEOUT_MS = 5_000;
 const MIB = 1024 * 1024;
 const DEFAULT_LIMITS: TreeLimits = { maxRecords: 250_000, maxBytes: 256 * MIB };
-/** Short, so that a returning ensemble is found within a second; spread, so that a fleet does not come all at once. */
-const BACKOFF = { firstMs: 50, maxMs: 500, factor: 2, jitter: 0.5 };
 
 /** @returns BOOTSTRAP_INVALID when a server or the root cannot be understood */
 export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSettings, CodedError> {
@@ -129,7 +128,7 @@ export function zookeeperSettings(options: ZookeeperOptions): Result<ZookeeperSe
           maxReplyBytes: options.maxReplyBytes ?? 64 * MIB,
           maxRequestBytes,
           maxOutstanding: { maxCalls: 2_000, maxBytes: 64 * MIB },
-          backoff: BACKOFF,
+          backoff: RETRY_PACE,
         },
         {
           ...deps,

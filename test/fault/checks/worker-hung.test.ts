@@ -20,7 +20,7 @@ it('a thread that stands still is replaced; its verdicts are doubted, never down
   runner.onChange(() => seen.add(state()));
 
   runner.setWanted([check('steady')]);
-  await eventually('the first verdict', () => state() === 'up', { timeoutMs: 20_000 });
+  await eventually('the first verdict', () => state() === 'up');
 
   runner.setWanted([check('steady'), check('hang')]);
   await eventually(
@@ -35,6 +35,6 @@ it('a thread that stands still is replaced; its verdicts are doubted, never down
 
   runner.setWanted([check('steady')]);
   await clock.advanceAsync(200);
-  await eventually('another thread has judged', () => state() === 'up', { timeoutMs: 20_000 });
+  await eventually('another thread has judged', () => state() === 'up');
   expect([...seen].sort()).toEqual(['unknown', 'up']);
 });

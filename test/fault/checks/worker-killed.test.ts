@@ -28,14 +28,14 @@ it.each([
   const steady = () => runner.verdicts().get('steady');
 
   runner.setWanted([check('steady')]);
-  await eventually('the first verdict', () => steady()?.state === 'up', { timeoutMs: 20_000 });
+  await eventually('the first verdict', () => steady()?.state === 'up');
   // A copy: what stands goes on with the probes.
   const before = { ...steady() };
   const seen = new Set<string | undefined>();
   runner.onChange(() => seen.add(steady()?.state));
 
   runner.setWanted([check('steady'), check(deed)]);
-  await eventually('the thread died', () => reasons.length > 0, { timeoutMs: 20_000 });
+  await eventually('the thread died', () => reasons.length > 0);
   expect(reasons[0]).toMatch(reason);
   runner.setWanted([check('steady')]);
 

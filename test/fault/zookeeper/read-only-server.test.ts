@@ -49,9 +49,7 @@ test('two of three members are lost: the third is read by who knows nothing, and
   await veteran.snapshot();
   orThrow(await veteran.publish({ 'state/agents/old': '1' }));
   await Promise.all(lost.map((member) => member.kill()));
-  await eventually('the third is read-only', async () => (await left.command('srvr')).includes(READ_ONLY), {
-    timeoutMs: 20_000,
-  });
+  await eventually('the third is read-only', async () => (await left.command('srvr')).includes(READ_ONLY));
 
   const found: number[] = [];
   const search = searchFor((server) => found.push(server));
@@ -85,7 +83,7 @@ test('two of three members are lost: the third is read by who knows nothing, and
   expect(found).toEqual([]);
 
   for (const member of lost) member.start();
-  await eventually('the newcomer has a session', () => newcomer.isConnected, { timeoutMs: 20_000 });
+  await eventually('the newcomer has a session', () => newcomer.isConnected);
   await eventually('a member that can write is found', () => found.length === 1);
   search.stop();
   const outsider = cleanups.add(await ZookeeperOutsider.connect(ensemble.servers.join(',')));

@@ -19,15 +19,13 @@ beforeAll(async () => {
 });
 afterAll(() => cleanups.run());
 
-test('an expired session answers every call, and everything is published again within a second of the new one', async () => {
+test('an expired session answers every call, and everything is published again under the new one', async () => {
   const watched = cleanups.source([proxy.address], { sessionTimeoutMs: 1_000 });
   const old = await watched.session();
   const records = Object.fromEntries(
     Array.from({ length: COUNT }, (_, n) => [`state/health/s${n % 10}/lb${n}`, `{"n":${n}}`]),
   );
-  const began = performance.now();
   expect(orThrow(await watched.publish(records)).written).toBe(COUNT);
-  const first = performance.now() - began;
   proxy.stall();
   const calls = Array.from({ length: 20 }, (_, n) => watched.source.owner(`state/health/s0/lb${n}`));
   const writing = watched.publish({ ...records, 'state/agents/lb1': '{}' });
@@ -42,13 +40,10 @@ test('an expired session answers every call, and everything is published again w
     const session = await watched.session();
     return session === old ? null : session;
   });
-  const since = performance.now();
   // Batches go out in order of the paths, so this is the last of all.
   await eventually('the last record is there again', async () => {
     return (await outsider.owner(`${ROOT}/state/health/s9/lb99`)) === fresh;
   });
-  // Some 100 ms on an idle machine; on a busy one the same records took as long before.
-  expect(performance.now() - since).toBeLessThan(Math.max(1_000, 3 * first));
   for (let n = 0; n < 10; n++) {
     expect(await outsider.children(`${ROOT}/state/health/s${n}`)).toHaveLength(COUNT / 10);
   }

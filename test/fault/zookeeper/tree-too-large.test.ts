@@ -32,13 +32,13 @@ test('it is said, what is in force stays, and edits count again once there is ro
   await eventually('it serves', () => director.serves());
   await outsider.put(`${ROOT}/config/odd`, '');
   await outsider.putMany(`${ROOT}/config/odd`, numbered(TOO_MANY));
-  const said = await eventually('it says so', () => director.status().store.lastError, { timeoutMs: 30_000 });
+  const said = await eventually('it says so', () => director.status().store.lastError);
   expect(said).toMatch(`STORE_TOO_LARGE: config/ holds more than ${TOO_MANY} records`);
   expect(director.status()).toMatchObject({ ready: true, store: { state: 'connected' } });
   expect(await director.serves()).toBe(true);
 
   for (let n = 0; n < 50; n++) await outsider.remove(`${ROOT}/config/odd/n${n}`);
-  await eventually('it reads again', () => director.status().store.lastError === null, { timeoutMs: 30_000 });
+  await eventually('it reads again', () => director.status().store.lastError === null);
   expect(await director.serves()).toBe(true);
   await director.stop();
 });
