@@ -86,6 +86,24 @@ const INSIDE = IMPORTS.filter(({ to }) => to.startsWith('src/'));
 const roomOf = (file: string): string => file.split('/')[1] ?? '';
 const arrow = ({ from, to }: Import): string => `${from} -> ${to}`;
 
+/** Ways on which a file imports itself, one at least wherever there are any: 'a.ts -> b.ts -> a.ts'. */
+function circlesOf(imports: readonly Pick<Import, 'from' | 'to'>[]): string[] {
+  const imported = new Map<string, Set<string>>();
+  for (const { from, to } of imports) imported.set(from, (imported.get(from) ?? new Set()).add(to));
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const follow = (file: string, way: readonly string[]): void => {
+    const start = way.indexOf(file);
+    if (start !== -1) circles.push([...way.slice(start), file].join(' -> '));
+    else if (!done.has(file)) {
+      for (const next of imported.get(file) ?? []) follow(next, [...way, file]);
+      done.add(file);
+    }
+  };
+  for (const file of imported.keys()) follow(file, []);
+  return circles;
+}
+
 describe('the import directions', () => {
   it('are read from all rooms', () => {
     expect([...new Set(FILES.map(roomOf))].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
@@ -113,6 +131,22 @@ describe('the import directions', () => {
         roomOf(from) === 'agent' && leaves.includes(roomOf(to)) && !typeOnly && !PORT_FILES.includes(to),
     );
     expect([...new Set(concrete.map(({ from }) => from))]).toEqual([COMPOSITION_ROOT]);
+  });
+});
+
+describe('circles of imports', () => {
+  const of = (...arrows: string[]): string[] =>
+    circlesOf(arrows.map((text) => ({ from: text.slice(0, 1), to: text.slice(-1) })));
+
+  it('are found wherever they begin, and named file by file', () => {
+    expect(of('a>b', 'b>c', 'c>d', 'd>b')).toEqual(['b -> c -> d -> b']);
+    expect(of('a>a')).toEqual(['a -> a']);
+    expect(of('a>b', 'b>a', 'c>a', 'c>d', 'd>c')).toEqual(['a -> b -> a', 'c -> d -> c']);
+    expect(of('a>b', 'a>c', 'b>d', 'c>d', 'd>e')).toEqual([]);
+  });
+
+  it('are nowhere: what two files need of each other has a file of its own, types too', () => {
+    expect(circlesOf(INSIDE)).toEqual([]);
   });
 });
 

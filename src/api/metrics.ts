@@ -4,7 +4,7 @@ import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import { DEFAULT_METRIC_LIMITS } from '../model/metric-limits.ts';
 import type { MetricLimits } from '../model/metric-limits.ts';
 import type { StatusView } from '../model/status.ts';
-import type { AgentCounters, MetricDefinition, Scrape, ShownReal } from './metric-table.ts';
+import type { AgentCounters, MetricDefinition, Scrape, ShownReal } from './metric.ts';
 import { METRICS } from './metric-table.ts';
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;

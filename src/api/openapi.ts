@@ -1,5 +1,5 @@
 import type { TSchema } from 'typebox';
-import type { ReplyDescription, Route } from './routes.ts';
+import type { ReplyDescription, Route } from './route.ts';
 import type { WriteRoute } from './write-routes.ts';
 import { ErrorReply, NAMED_SCHEMAS, plainSchema } from './schemas.ts';
 

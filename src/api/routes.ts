@@ -1,56 +1,13 @@
 import type { Static, TSchema } from 'typebox';
-import type { CodedError } from '../core/errors.ts';
-import type { Result } from '../core/result.ts';
 import type { ServiceView } from '../model/status.ts';
 import { StatusView, ServiceView as ServiceViewSchema } from '../model/status.ts';
-import type { VerificationView } from '../model/verification.ts';
-import type { MetricsRegistry } from './metrics.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
+import type { Route, RouteContext } from './route.ts';
 import { VERIFY_ROUTE } from './verify-route.ts';
 import type { ApiErrorCode } from './schemas.ts';
 import { WRITE_ROUTES } from './write-routes.ts';
 import { Alive, OpenApiDocument, PeerList, ProblemList, Readiness, ServiceList } from './schemas.ts';
-
-/** Reads and mends the kernel at once, and says what was found. */
-export type Verify = () => Promise<Result<VerificationView, CodedError>>;
-
-/** What a route may look at. */
-export interface RouteContext {
-  readonly status: () => StatusView;
-  readonly metrics: MetricsRegistry;
-  readonly version: string;
-  readonly verify: Verify;
-  readonly params: Readonly<Record<string, string>>;
-}
-
-export type Reply =
-  | { readonly kind: 'json'; readonly code: number; readonly body: unknown }
-  /** The read model, whose services are sent one by one. */
-  | { readonly kind: 'status'; readonly status: StatusView }
-  | { readonly kind: 'text'; readonly contentType: string; readonly text: string }
-  | { readonly kind: 'error'; readonly code: number; readonly error: ApiErrorCode; readonly message: string };
-
-export interface ReplyDescription {
-  readonly description: string;
-  /** Absent = text, of this type. */
-  readonly schema?: TSchema;
-  readonly contentType?: string;
-}
-
-/** One route: what it answers, for the server, for OpenAPI and for the reference page alike. */
-export interface Route {
-  /** With parameters in the form of fastify: '/v1/services/:name'. */
-  readonly path: string;
-  /** Absent = GET (and HEAD). */
-  readonly method?: 'POST';
-  readonly summary: string;
-  /** It answers with counters of the kernel, which are read anew for it if they are not fresh. */
-  readonly showsCounters?: boolean;
-  /** By status code, errors that every route may give not counted. */
-  readonly replies: Readonly<Record<string, ReplyDescription>>;
-  answer(context: RouteContext): Reply | Promise<Reply>;
-}
 
 /** A route that answers with one kind of JSON; the body must be what the schema says. */
 function jsonRoute<S extends TSchema>(spec: {

@@ -12,7 +12,7 @@ import type { ListenAddress } from './listen.ts';
 import type { MetricsRegistry } from './metrics.ts';
 import { templateOf } from './openapi.ts';
 import type { OperatorDesk } from './operator-desk.ts';
-import type { Reply, Route, Verify } from './routes.ts';
+import type { Reply, Route, Verify } from './route.ts';
 import { ROUTES } from './routes.ts';
 import type { ApiErrorCode, ErrorReply } from './schemas.ts';
 import { ErrorReply as ErrorReplySchema, JSON_CONTENT_TYPE, plainSchema } from './schemas.ts';

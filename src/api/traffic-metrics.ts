@@ -1,5 +1,5 @@
 import type { ServiceView, TrafficView } from '../model/status.ts';
-import type { MetricDefinition, Sample, Scrape, ShownReal } from './metric-table.ts';
+import type { MetricDefinition, Sample, Scrape, ShownReal } from './metric.ts';
 
 interface Figure {
   readonly field: keyof TrafficView;

@@ -1,6 +1,6 @@
 import { describeError } from '../core/errors.ts';
 import { VerificationView } from '../model/verification.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 /** Changes nothing that the agent would not change by itself a little later, so it needs no operator's credentials. */
 export const VERIFY_ROUTE: Route = {

@@ -4,7 +4,7 @@ import { parseRecordJson } from '../model/json.ts';
 import type { Validator } from '../model/validate.ts';
 import { validatorOf } from '../model/validate.ts';
 import type { DeskReceipt, DeskRefusal, Expected, OperatorDesk } from './operator-desk.ts';
-import type { Reply, ReplyDescription } from './routes.ts';
+import type { Reply, ReplyDescription } from './route.ts';
 import type { ApiErrorCode } from './schemas.ts';
 import { ApprovalRequest, DrainRequestBody, RecordBody, WriteReceipt } from './schemas.ts';
 

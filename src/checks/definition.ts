@@ -4,9 +4,9 @@ import { durationMs } from '../model/duration.ts';
 import type * as Fields from '../model/fields.ts';
 import { quoteFound } from '../model/problem.ts';
 import type { FieldProblem } from '../model/validate.ts';
+import type { CommonRecord } from './common-fields.ts';
 import type { CheckDefinition } from './port.ts';
 import type { Prober } from './prober.ts';
-import type { CommonRecord } from './schema.ts';
 
 /**
  * What a check type builds its fields from. It comes as an argument because only the thread that reads records needs

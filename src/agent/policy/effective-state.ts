@@ -3,7 +3,7 @@ import type { DestinationKey, KernelDestination, KernelService, ServiceKey } fro
 import type { PacketMark } from '../../ipvs/packet-marks.ts';
 import type { IpAddress } from '../../model/address.ts';
 import type { AdminState } from '../../model/records/service.ts';
-import type { RealCheck } from './wanted-checks.ts';
+import type { RealCheck } from './real-checks.ts';
 
 /** What should be in force now: the accepted set with drains, verdicts, floors, quorums and ramps applied. */
 export interface Effective {

@@ -7,8 +7,8 @@ import { describeDrain, describeWholeDrain } from './drains.ts';
 import type { RealVerdict } from './effective-state.ts';
 import type { RealMemory } from './health-memory.ts';
 import type { PreparedReal } from './prepared.ts';
+import type { RealCheck } from './real-checks.ts';
 import { combineVerdicts } from './verdicts.ts';
-import type { RealCheck } from './wanted-checks.ts';
 
 /** What is known of one real before its service decides on weights. */
 export interface JudgedReal {

@@ -4,8 +4,8 @@ import type { ExpandedService } from './expansion.ts';
 import { expand, expandedAgain } from './expansion.ts';
 import { targetOf } from './losses.ts';
 import { probePortOf } from './probe-port.ts';
-import type { RealCheck } from './wanted-checks.ts';
-import { RealChecks } from './wanted-checks.ts';
+import type { RealCheck } from './real-checks.ts';
+import { RealChecks } from './real-checks.ts';
 
 /** Everything about an accepted set that no verdict, drain or clock changes: made once, used in every pass. */
 export interface Prepared {

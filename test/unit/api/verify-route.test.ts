@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { MetricsRegistry } from '../../../src/api/metrics.ts';
-import type { Verify } from '../../../src/api/routes.ts';
+import type { Verify } from '../../../src/api/route.ts';
 import { buildApp } from '../../../src/api/server.ts';
 import { CodedError } from '../../../src/core/errors.ts';
 import { silentLog } from '../../../src/core/ports.ts';
