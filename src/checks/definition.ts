@@ -95,12 +95,3 @@ export function probePort(definition: CheckDefinition, realPort: number): number
 export function jitterOf(definition: CheckDefinition): number {
   return typeof definition['jitter'] === 'number' ? definition['jitter'] : 0;
 }
-
-/** JSON with sorted keys: two definitions that mean the same are the same text. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
-}

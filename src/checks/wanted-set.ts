@@ -1,7 +1,8 @@
+import { canonicalJson } from '../core/canonical-json.ts';
 import { joinedKey } from '../core/joined-key.ts';
 import { SharedTexts } from '../core/shared-texts.ts';
 import { ChangeLog } from './change-log.ts';
-import { canonicalJson, probePort } from './definition.ts';
+import { probePort } from './definition.ts';
 import type { CheckDefinition, Verdict, VerdictChanges, Verdicts, VerdictState, WantedCheck } from './port.ts';
 import type { JudgeSpec, Seed, ToShard } from './protocol.ts';
 import { BATCH_LIMIT } from './protocol.ts';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { WantedCheck } from '../../checks/port.ts';
+import { canonicalJson } from '../../core/canonical-json.ts';
 import { joinedKey } from '../../core/joined-key.ts';
 import type { CheckDefinition } from '../../model/check-definition.ts';
 import type { Desired, DesiredReal, DesiredService } from './desired-state.ts';
@@ -50,12 +51,3 @@ export class RealChecks {
 
 /** 80 bits: far beyond chance for as many definitions as a store can hold. */
 const DIGEST_LENGTH = 20;
-
-/** JSON with sorted keys: what means the same is the same text. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
-}
