@@ -72,6 +72,7 @@ function serviceOf(name: string, index: number, { reals }: FleetSize, round: num
     serving: true,
     sorry: false,
     kernelKeys: [],
+    drainTimeoutMs: null,
     reals: new Map(all),
     held: false,
   };

@@ -98,6 +98,7 @@ export function decideService(
       serving: state === 'enabled' && quorum.state === 'held',
       sorry,
       kernelKeys: prepared.kernel.map(({ key }) => key),
+      drainTimeoutMs: service.drain.timeoutMs,
       reals,
       held: service.held,
     },

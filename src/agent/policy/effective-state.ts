@@ -72,6 +72,8 @@ export interface EffectiveService {
   /** The sorry server takes the traffic. */
   readonly sorry: boolean;
   readonly kernelKeys: readonly ServiceKey[];
+  /** As in `WantedService`: also for kernel services that it does not want any more. */
+  readonly drainTimeoutMs: number | null;
   readonly reals: ReadonlyMap<string, EffectiveReal>;
   readonly held: boolean;
 }

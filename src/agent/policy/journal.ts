@@ -26,6 +26,8 @@ export interface FormerServices {
 export interface JournalService {
   /** Name of the service record that it was last wanted by, for people. */
   readonly service: string;
+  /** Milliseconds that this record, as it was last, allows what leaves; absent = as long as the agent says. */
+  readonly drainTimeoutMs?: number;
   /** Set while the whole kernel service is on its way out. */
   readonly leaving: Leaving | null;
   /** Destinations on their way out of a service that stays, by DestinationKey. */

@@ -99,7 +99,7 @@ class Planner {
     if (there === undefined) {
       this.#services.push({ kind: 'addService', service: kernel });
       for (const { destination } of wanted.destinations.values()) this.#add(kernel, destination);
-      this.#keep(key, entry, { service: wanted.service, leaving: null, destinations: {} });
+      this.#keep(key, entry, { ...originOf(wanted), leaving: null, destinations: {} });
       return;
     }
     const known = this.#input.settled?.get(key);
@@ -111,7 +111,7 @@ class Planner {
     if (entry === undefined) this.#adopted.push(key);
     const inOrder = this.#compare(wanted, there);
     const destinations = this.#retireUnwanted(wanted, there, entry);
-    const kept = this.#keep(key, entry, { service: wanted.service, leaving: null, destinations });
+    const kept = this.#keep(key, entry, { ...originOf(wanted), leaving: null, destinations });
     if (!inOrder || destinations !== NOTHING_LEAVES || there.destinations.size !== wanted.destinations.size) return;
     this.#settled.set(key, { wanted, service: there.service, destinations: there.destinations, entry: kept });
   }
@@ -125,8 +125,12 @@ class Planner {
     }
     const destinations = [...there.destinations.values()];
     const quiet = destinations.every(({ destination }) => destination.weight === 0);
-    const leaving = this.#leave(entry.leaving, quiet, false, this.#input.drainTimeoutMs);
-    this.#keep(key, entry, { service: entry.service, leaving, destinations: entry.destinations });
+    // A record that is disabled, or went elsewhere, is still there and may be edited; of others the journal knows.
+    const { service } = entry;
+    const { drainTimeoutMs = null } = this.#input.effective.services.get(service) ?? entry;
+    const leaving = this.#leave(entry.leaving, quiet, false, this.#timeoutMs(drainTimeoutMs));
+    const origin = originOf({ service, drainTimeoutMs });
+    this.#keep(key, entry, { ...origin, leaving, destinations: entry.destinations });
     const { match } = there.service;
     if (this.#isOver(entry.leaving, leaving, quiet, destinations)) {
       this.#serviceDeletes.push({ kind: 'deleteService', match });
@@ -220,9 +224,8 @@ class Planner {
       this.#deletes.push({ kind: 'deleteDestination', match, address, port });
       return null;
     }
-    const standsIn = outgoing === undefined && this.#mayStandIn(wanted, before);
-    const { drainTimeoutMs } = this.#input;
-    const timeoutMs = drainTimeoutMs === 0 ? 0 : (wanted.drainTimeoutMs ?? drainTimeoutMs);
+    const timeoutMs = this.#timeoutMs(wanted.drainTimeoutMs);
+    const standsIn = outgoing === undefined && this.#mayStandIn(wanted, before, timeoutMs);
     const leaving = this.#leave(before, weight === 0, standsIn, timeoutMs);
     if (this.#isOver(before, leaving, weight === 0, [actual])) {
       this.#deletes.push({ kind: 'deleteDestination', match, address, port });
@@ -248,14 +251,20 @@ class Planner {
   }
 
   /** Reals that replace others are not in the pool before their first verdict; until then the others stay. */
-  #mayStandIn(wanted: WantedService, before: Leaving | null): boolean {
+  #mayStandIn(wanted: WantedService, before: Leaving | null, timeoutMs: number): boolean {
     if (!wanted.pending) return false;
-    const { drainTimeoutMs, now } = this.#input;
+    const { now } = this.#input;
     const othersAreIn = [...wanted.destinations.values()].some(({ destination }) => destination.weight > 0);
-    const allowed = othersAreIn ? Math.min(STAND_IN_MS, drainTimeoutMs) : drainTimeoutMs;
+    const allowed = othersAreIn ? Math.min(STAND_IN_MS, timeoutMs) : timeoutMs;
     const end = (before?.since ?? now) + allowed;
     if (now < end) this.#until(end);
     return now < end;
+  }
+
+  /** @param ownMs what the service's record says; null = nothing */
+  #timeoutMs(ownMs: number | null): number {
+    const { drainTimeoutMs } = this.#input;
+    return drainTimeoutMs === 0 ? 0 : (ownMs ?? drainTimeoutMs);
   }
 
   #leave(before: Leaving | null, isQuiet: boolean, standsIn: boolean, timeoutMs: number): Leaving {
@@ -317,8 +326,14 @@ function isIdle({ activity }: ActualDestination): boolean {
   return totalOf(connectionsOf(activity)) === 0;
 }
 
+/** What the journal says of the record behind a kernel service. */
+function originOf({ service, drainTimeoutMs }: Pick<WantedService, 'service' | 'drainTimeoutMs'>) {
+  return drainTimeoutMs === null ? { service } : { service, drainTimeoutMs };
+}
+
 function sameEntry(a: JournalService, b: JournalService): boolean {
-  if (a.service !== b.service || !sameLeaving(a.leaving, b.leaving)) return false;
+  if (a.service !== b.service || a.drainTimeoutMs !== b.drainTimeoutMs || !sameLeaving(a.leaving, b.leaving))
+    return false;
   const keys = Object.keys(b.destinations);
   if (keys.length !== Object.keys(a.destinations).length) return false;
   return keys.every((key) => named(a.destinations, key) === named(b.destinations, key));

@@ -121,7 +121,11 @@ export const DrainPolicy = nestedObject(
       }),
     ),
   },
-  { default: {}, description: 'How reals leave: drained, disabled, deleted, or moved to another address.' },
+  {
+    default: {},
+    description:
+      'How reals leave: drained, disabled, deleted, or moved to another address; also when the whole service is.',
+  },
 );
 
 export const Quorum = Type.Union(

@@ -107,6 +107,38 @@ describe('the drain of a real', () => {
   });
 });
 
+describe('a service that is deleted', () => {
+  it('has the time that its record gave it, though the agent crashes before and after and its record is gone', async () => {
+    const web = SHOP_WITH_BGP['services/web'] as object;
+    const settings = SHOP_WITH_BGP['agents/lb1'] as object;
+    const world = new AgentWorld({
+      ...SHOP_WITH_BGP,
+      'agents/lb1': { ...settings, drainTimeout: '60s', limits: { maxDeleteCount: 9 } },
+      'services/web': { ...web, drain: { timeout: '20m' } },
+    });
+    const first = await world.start();
+    world.host.connections.set(OPEN, 1);
+    await world.kill(first);
+    for (const name of Object.keys(SHOP_WITH_BGP)) if (name.startsWith('services/')) world.remove(name);
+    const second = await world.start();
+    await world.pass(5_000);
+    const [leaving] = second.status().kernel.leaving;
+    expect(leaving).toMatchObject({ service: WEB });
+    await world.kill(second);
+    await world.pass(120_000);
+    const third = await world.start();
+    await world.pass(5_000);
+    expect(third.status().kernel.leaving[0]?.until).toBe(leaving?.until);
+    const left = Date.parse(leaving?.until ?? '') - world.clock.now();
+    expect(left).toBeGreaterThan(1_000_000);
+    await world.pass(left - 2_000);
+    expect(Object.keys(await world.host.table())).toEqual([WEB]);
+    world.take();
+    await world.pass(4_000);
+    expect(world.take()).toEqual([`delete ${WEB}`, 'delete address lo 192.0.2.10']);
+  });
+});
+
 describe('the drain of the whole agent', () => {
   it('withdraws the routes, waits until that has spread, and only then lowers weights', async () => {
     const world = new AgentWorld();

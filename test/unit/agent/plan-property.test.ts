@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Desired } from '../../../src/agent/policy/desired-state.ts';
+import { named } from '../../../src/agent/policy/desired-state.ts';
 import type { Effective } from '../../../src/agent/policy/effective-state.ts';
 import { emptyJournal } from '../../../src/agent/policy/journal.ts';
 import type { Journal } from '../../../src/agent/policy/journal.ts';
 import { applyToState } from '../../../src/agent/policy/kernel-state.ts';
 import { plan } from '../../../src/agent/policy/plan.ts';
 import type { VerdictState } from '../../../src/checks/port.ts';
-import type { DataplaneOp, DataplaneState } from '../../../src/ipvs/dataplane.ts';
+import type { DataplaneOp, DataplaneState, ServiceKey } from '../../../src/ipvs/dataplane.ts';
 import { destinationKeyOf, serviceKeyOf } from '../../../src/ipvs/dataplane.ts';
 import { configuration, ports, real, service, vip } from '../../fakes/configurations.ts';
 import { Decisions } from '../../fakes/decisions.ts';
@@ -16,6 +17,7 @@ import { runs } from '../../fakes/property.ts';
 
 const FOREIGN = { 'tcp|198.51.100.1|22': { '10.0.0.1|22': 5 }, 'udp|198.51.100.1|53': {} };
 const DRAIN_MS = 1_000;
+const LONG_DRAIN_MS = 2_500;
 
 /** Services, then reals, and what takes away comes last. */
 const RANKS = {
@@ -44,6 +46,7 @@ const serviceArbitrary = fc.record({
   timeoutSeconds: fc.constantFrom(null, 60, 300),
   whenDown: fc.constantFrom<('quiesce' | 'remove')[]>('quiesce', 'remove'),
   sorry: fc.boolean(),
+  drainTimeoutMs: fc.constantFrom(null, null, 400, LONG_DRAIN_MS),
 });
 
 const stepArbitrary = fc.record({
@@ -75,6 +78,7 @@ function desiredOf(step: Step): Desired {
       schedulerFlags: one.schedulerFlags,
       persistence,
       health: { rise: 1, fall: 1, initial: 'unknown', whenDown: one.whenDown, floor: 0, slowStartMs: 0 },
+      drain: { overMs: 0, timeoutMs: one.drainTimeoutMs },
       sorry: one.sorry ? { address: '10.0.0.5' as never, port: null, forwarding: { method: 'nat' } } : null,
     });
   });
@@ -87,6 +91,8 @@ class Director {
   readonly #decisions = new Decisions();
   #journal: Journal = emptyJournal;
   #previous: Effective | null = null;
+  /** Kernel services that nothing wants any more: since when, and the time that their record gives them, as it was last. */
+  readonly #released = new Map<ServiceKey, { readonly since: number; readonly timeoutMs: number }>();
 
   constructor() {
     expect(this.kernel.apply(opsFor(FOREIGN))).toEqual([]);
@@ -110,7 +116,9 @@ class Director {
     const actual = this.kernel.state();
     this.#decisions.actual = actual;
     const effective = this.#decisions.decide(desired, states);
+    this.#noteReleased(desired, effective, actual);
     const result = this.#plan(effective, actual);
+    this.#givenTheirTime(result.ops, actual);
     expect(result.foreign).toEqual(Object.keys(FOREIGN));
     this.#neverEmptyNorTwice(result.ops);
     this.#drainedFirst(result.ops, effective, actual);
@@ -133,7 +141,7 @@ class Director {
     const desired = desiredOf(step);
     const up = Object.fromEntries(Array.from({ length: 5 }, (_, index) => [`10.0.0.${index + 1}`, 'up' as const]));
     this.pass(desired, up);
-    this.#decisions.wait(DRAIN_MS + 1);
+    this.#decisions.wait(LONG_DRAIN_MS + 1);
     this.pass(desired, up);
     const wanted = new Map<string, string[]>();
     for (const [key, { destinations }] of this.#previous?.kernel ?? [])
@@ -180,6 +188,28 @@ class Director {
     expect(new Set(touched).size).toBe(touched.length);
     const ranks = ops.map(({ kind }) => RANKS[kind]);
     expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
+  }
+
+  #noteReleased({ services }: Desired, { kernel }: Effective, actual: DataplaneState): void {
+    for (const key of this.#released.keys()) if (kernel.has(key) || !actual.has(key)) this.#released.delete(key);
+    for (const key of actual.keys()) {
+      if (Object.hasOwn(FOREIGN, key) || kernel.has(key)) continue;
+      const before = this.#released.get(key);
+      const last = this.#previous?.kernel.get(key) ?? this.#journal.services[key];
+      const record = named(services, last?.service ?? '');
+      const own = record === undefined ? (before?.timeoutMs ?? last?.drainTimeoutMs) : record.drain.timeoutMs;
+      this.#released.set(key, { since: before?.since ?? this.#decisions.now, timeoutMs: own ?? DRAIN_MS });
+    }
+  }
+
+  /** A kernel service with connections goes when its time is over, and not before. */
+  #givenTheirTime(ops: readonly DataplaneOp[], actual: DataplaneState): void {
+    const deleted = new Set(ops.flatMap((op) => (op.kind === 'deleteService' ? [serviceKeyOf(op.match)] : [])));
+    for (const [key, { since, timeoutMs }] of this.#released) {
+      const isOver = this.#decisions.now >= since + timeoutMs;
+      const isBusy = [...this.kernel.connections.keys()].some((each) => each.startsWith(`${key} `));
+      if (isBusy || isOver) expect([key, actual.has(key) && deleted.has(key)]).toEqual([key, isOver]);
+    }
   }
 
   /** A real that takes traffic goes only if its record says at once, or if it was leaving before. */

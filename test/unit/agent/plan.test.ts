@@ -244,6 +244,50 @@ describe('a service that leaves', () => {
     ]);
   });
 
+  it('has the time that its record gave it last, also after a restart; what it has not said is up to the agent', () => {
+    const own = (timeoutMs: number | null, fields: Partial<Parameters<typeof service>[2]> = {}) =>
+      effectiveOf(configuration([service('web', [a, b], { drain: { overMs: 0, timeoutMs }, ...fields })]));
+    const quiet = busy({ [WEB]: { [A]: 0, [B]: 0 } }, A);
+    const untilOf = (effective: Effective, journal: Journal, input: Partial<PlanInput> = {}) => {
+      const result = planned(effective, quiet, { journal, now: NOW + 1, ...input });
+      return { until: result.leaving[0]?.until, journal: JSON.parse(JSON.stringify(result.journal)) as Journal };
+    };
+    const wanted = planned(own(3 * DRAIN_MS), kernelState(there), { journal: owning(WEB) });
+    const gone = untilOf(nothing, wanted.journal);
+    expect(gone.until).toBe(NOW + 1 + 3 * DRAIN_MS);
+    // Not the agent's, whatever that says meanwhile, unless nothing may linger.
+    expect(untilOf(nothing, gone.journal, { drainTimeoutMs: 7 }).until).toBe(NOW + 1 + 3 * DRAIN_MS);
+    expect(ops(planned(nothing, quiet, { journal: gone.journal, drainTimeoutMs: 0 }))).toEqual([`delete ${WEB}`]);
+    expect(ops(planned(nothing, quiet, { journal: gone.journal, now: NOW + 3 * DRAIN_MS }))).toEqual([]);
+    expect(ops(planned(nothing, quiet, { journal: gone.journal, now: NOW + 1 + 3 * DRAIN_MS }))).toEqual([
+      `delete ${WEB}`,
+    ]);
+    // A record that is still there says what it says now, and when it is deleted then, that is what it said last.
+    const disabled = untilOf(own(5 * DRAIN_MS, { state: 'disabled' }), gone.journal);
+    expect(disabled.until).toBe(NOW + 1 + 5 * DRAIN_MS);
+    expect(untilOf(nothing, disabled.journal).until).toBe(NOW + 1 + 5 * DRAIN_MS);
+    const unsaid = untilOf(own(null, { match: ports(81) }), disabled.journal);
+    expect(unsaid.until).toBe(NOW + 1 + DRAIN_MS);
+    expect(untilOf(nothing, unsaid.journal).until).toBe(NOW + 1 + DRAIN_MS);
+    // As by an agent that did not write it down.
+    expect(untilOf(nothing, owning(WEB)).until).toBe(NOW + 1 + DRAIN_MS);
+  });
+
+  it('changes the journal when its time does, and else not', () => {
+    const at = (timeoutMs: number | null, journal: Journal) =>
+      planned(
+        effectiveOf(configuration([service('web', [a], { drain: { overMs: 0, timeoutMs } })])),
+        kernelState({ [WEB]: { [A]: 10 } }),
+        { journal },
+      );
+    const none = owning(WEB);
+    expect(at(null, none).journal).toBe(none);
+    const some = at(5, none).journal;
+    expect(some.services[WEB]).toMatchObject({ drainTimeoutMs: 5, leaving: null });
+    expect(at(5, some).journal).toBe(some);
+    expect(at(null, some).journal).toEqual(none);
+  });
+
   it('without reals is deleted at once', () => {
     expect(ops(planned(nothing, kernelState({ [WEB]: {} }), { journal: owning(WEB) }))).toEqual([`delete ${WEB}`]);
   });
