@@ -24,6 +24,7 @@ import { runSteps } from './lifecycle.ts';
 import type { StopStep } from './lifecycle.ts';
 import { publicationOf } from './publication.ts';
 import { Publisher } from './publisher.ts';
+import type { Publication } from './publisher.ts';
 import { Reconciler } from './reconciler.ts';
 import type { Verification } from './reconciler.ts';
 import { RouteDriver } from './route-driver.ts';
@@ -155,7 +156,7 @@ export class Agent {
     const { agent, sessionTimeoutMs } = options;
     this.#publisher = new Publisher(
       { agent, sessionTimeoutMs },
-      { source, clock, log: log.child({ part: 'publisher' }) },
+      { source, publication: () => this.#publication(), clock, log: log.child({ part: 'publisher' }) },
     );
   }
 
@@ -169,11 +170,11 @@ export class Agent {
     this.#unsubscribe.push(
       source.onState(() => this.#noteSession()),
       this.#intake.onChange(() => this.#reconciler.poke()),
-      this.#intake.onChange(() => this.#publish()),
+      this.#intake.onChange(() => this.#publisher.poke()),
       this.#reconciler.onPass(() => this.#noteDecisions()),
       this.#reconciler.onPass(() => this.#traffic.noteReading()),
-      this.#reconciler.onPass(() => this.#publish()),
-      speaker.onChange(() => this.#publish()),
+      this.#reconciler.onPass(() => this.#publisher.poke()),
+      speaker.onChange(() => this.#publisher.poke()),
       checks.onChange(() => {
         this.#healthChanged = true;
       }),
@@ -266,13 +267,10 @@ export class Agent {
   #noteSession(): void {
     const state = this.#parts.source.state();
     if (state.kind === 'connected') this.#runFile.noteSession(state.session);
-    this.#publish();
   }
 
-  #publish(): void {
-    this.#publisher.set(() =>
-      publicationOf(statusOverview(this.#statusInput()), this.#reconciler.view(), this.#kernel.report()),
-    );
+  #publication(): Publication {
+    return publicationOf(statusOverview(this.#statusInput()), this.#reconciler.view(), this.#kernel.report());
   }
 
   #saveHealthLater(): void {

@@ -36,6 +36,8 @@ export interface PublisherOptions {
 
 interface PublisherDeps {
   readonly source: Source;
+  /** Everything there is to say now. */
+  readonly publication: () => Publication;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -69,7 +71,6 @@ export class Publisher {
   readonly #deps: PublisherDeps;
   readonly #loop: Coalescer;
   readonly #unsubscribe: Unsubscribe;
-  #wanted: (() => Publication) | null = null;
   #written = new Map<string, Written>();
   #confirmedSession: string | null = null;
   #state: PublisherState = { kind: 'offline', why: 'not connected yet' };
@@ -95,12 +96,8 @@ export class Publisher {
     return this.#state;
   }
 
-  /**
-   * There is something new to say.
-   * @param wanted what that is, at the time of the writing
-   */
-  set(wanted: () => Publication): void {
-    this.#wanted = wanted;
+  /** There is something new to say. That there is another session, it notices by itself. */
+  poke(): void {
     this.#wakeIn(0);
   }
 
@@ -127,16 +124,14 @@ export class Publisher {
   }
 
   async #publish(): Promise<void> {
-    const ask = this.#wanted;
     const session = this.#deps.source.state();
-    if (ask === null) return;
     if (session.kind !== 'connected') {
       const why = session.kind === 'closed' ? 'the source is closed' : (session.lastError ?? 'not connected yet');
       this.#state = { kind: 'offline', why };
       return;
     }
     this.#notBefore = this.#deps.clock.monotonic() + SPACING_MS;
-    const wanted = ask();
+    const wanted = this.#deps.publication();
     if (this.#confirmedSession !== session.session && !(await this.#claimName(wanted, session.session))) return;
     const records = this.#stamp(wanted, session.session);
     const report = await this.#deps.source.publish(records);

@@ -46,9 +46,6 @@ async function publishTo(settings: StoreSettings, agent: string): Promise<void> 
   const source: Source = cleanups.add(
     orThrow(await openSource(settings, { clock: systemClock, random: Math.random, log: silentLog })),
   );
-  const publisher = new Publisher({ agent, sessionTimeoutMs: 10_000 }, { source, clock: systemClock, log: silentLog });
-  publishers.push(publisher);
-  source.start();
   const real = (verdict: 'up' | 'down') =>
     ({
       target: '10.0.0.1:80',
@@ -60,7 +57,17 @@ async function publishTo(settings: StoreSettings, agent: string): Promise<void> 
     }) as const;
   const reals = { a: real('up'), b: real('down'), c: real(agent === 'lb2' ? 'down' : 'up') };
   const health: HealthContent = { v: 1, agent, quorum: 'held', advertised: true, reals };
-  publisher.set(() => ({ agent: aboutAgent(agent), health: new Map([['web', health]]) }));
+  const publisher = new Publisher(
+    { agent, sessionTimeoutMs: 10_000 },
+    {
+      source,
+      publication: () => ({ agent: aboutAgent(agent), health: new Map([['web', health]]) }),
+      clock: systemClock,
+      log: silentLog,
+    },
+  );
+  publishers.push(publisher);
+  source.start();
   await eventually('published', () => publisher.state().kind === 'ok');
 }
 

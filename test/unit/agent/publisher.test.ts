@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Publisher } from '../../../src/agent/publisher.ts';
 import type { HealthContent } from '../../../src/agent/policy/health-records.ts';
-import type { AgentContent } from '../../../src/agent/publisher.ts';
+import type { AgentContent, Publication } from '../../../src/agent/publisher.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { MemorySource, MemoryStore } from '../../fakes/memory-store.ts';
@@ -40,12 +40,20 @@ function health(weight: number): HealthContent {
 function setUp(store = new MemoryStore()) {
   const clock = new ManualClock();
   const source = new MemorySource(store);
-  const publisher = new Publisher({ agent: 'lb1', sessionTimeoutMs: 10_000 }, { source, clock, log: silentLog });
+  let publication = (): Publication => ({ agent: AGENT, health: new Map() });
+  const publisher = new Publisher(
+    { agent: 'lb1', sessionTimeoutMs: 10_000 },
+    { source, publication: () => publication(), clock, log: silentLog },
+  );
+  const say = (wanted: () => Publication): void => {
+    publication = wanted;
+    publisher.poke();
+  };
   const read = (path: string): Record<string, unknown> | undefined => {
     const record = store.ephemeral.get(path);
     return record && (JSON.parse(Buffer.from(record.bytes).toString()) as Record<string, unknown>);
   };
-  return { store, clock, source, publisher, read };
+  return { store, clock, source, publisher, say, read };
 }
 
 const WEB = 'state/health/web/lb1';
@@ -53,9 +61,9 @@ const SELF = 'state/agents/lb1';
 
 describe('the publisher', () => {
   it('writes its own record and the health of each service, stamped with session and validity', async () => {
-    const { publisher, clock, read, source } = setUp();
+    const { publisher, say, clock, read, source } = setUp();
     // A generator, as the agent gives one: it can be gone through once.
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]).entries() }));
+    say(() => ({ agent: AGENT, health: new Map([['web', health(10)]]).entries() }));
     await clock.advanceAsync(0);
     expect(publisher.state()).toEqual({ kind: 'ok' });
     expect(read(SELF)).toMatchObject({ agent: 'lb1', session: source.session, at: '2026-01-01T00:00:00.000Z' });
@@ -63,13 +71,13 @@ describe('the publisher', () => {
   });
 
   it('gathers a burst: two writes at most in 400 ms, the last one wins', async () => {
-    const { publisher, clock, read, source } = setUp();
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(1)]]) }));
+    const { say, clock, read, source } = setUp();
+    say(() => ({ agent: AGENT, health: new Map([['web', health(1)]]) }));
     await clock.advanceAsync(0);
     const before = source.publishes;
     let asked = 0;
     for (let weight = 2; weight <= 400; weight++) {
-      publisher.set(() => {
+      say(() => {
         asked++;
         return { agent: AGENT, health: new Map([['web', health(weight)]]) };
       });
@@ -82,12 +90,12 @@ describe('the publisher', () => {
   });
 
   it('leaves a record alone that did not change, and refreshes it after 30 s', async () => {
-    const { publisher, clock, read } = setUp();
+    const { say, clock, read } = setUp();
     const publication = { agent: AGENT, health: new Map([['web', health(10)]]) };
-    publisher.set(() => publication);
+    say(() => publication);
     await clock.advanceAsync(0);
     const first = read(WEB);
-    publisher.set(() => publication);
+    say(() => publication);
     await clock.advanceAsync(10_000);
     expect(read(WEB)).toEqual(first);
     await clock.advanceAsync(20_500);
@@ -95,12 +103,12 @@ describe('the publisher', () => {
   });
 
   it('refreshes large records less often, and promises no more than that', async () => {
-    const { publisher, clock, read, source } = setUp();
+    const { say, clock, read, source } = setUp();
     const cause = 'x'.repeat(20_000);
     const large = { ...health(10), reals: { a: { ...HEALTHY, cause } } };
     // 32 records of 20 kB are to cost 8 kB a second.
     const services = Array.from({ length: 32 }, (_, index) => [`web-${index}`, large] as const);
-    publisher.set(() => ({ agent: AGENT, health: new Map(services) }));
+    say(() => ({ agent: AGENT, health: new Map(services) }));
     await clock.advanceAsync(0);
     const first = read('state/health/web-0/lb1');
     expect(first).toMatchObject({ at: '2026-01-01T00:00:00.000Z', validUntil: '2026-01-01T00:04:03.000Z' });
@@ -114,11 +122,11 @@ describe('the publisher', () => {
   });
 
   it('does not write the health of all services because of an edit', async () => {
-    const { publisher, clock, read } = setUp();
+    const { say, clock, read } = setUp();
     const records = new Map([['web', health(10)]]);
-    publisher.set(() => ({ agent: { ...AGENT, acceptedRevision: 'sha256:1' }, health: records }));
+    say(() => ({ agent: { ...AGENT, acceptedRevision: 'sha256:1' }, health: records }));
     await clock.advanceAsync(0);
-    publisher.set(() => ({ agent: { ...AGENT, acceptedRevision: 'sha256:2' }, health: records }));
+    say(() => ({ agent: { ...AGENT, acceptedRevision: 'sha256:2' }, health: records }));
     await clock.advanceAsync(400);
     expect(read(SELF)).toMatchObject({ acceptedRevision: 'sha256:2' });
     expect(read(WEB)).toMatchObject({ revision: 'sha256:1' });
@@ -126,19 +134,26 @@ describe('the publisher', () => {
     expect(read(WEB)).toMatchObject({ revision: 'sha256:2' });
   });
 
-  it('takes away the record of a service that is gone', async () => {
-    const { publisher, clock, read } = setUp();
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+  it('says what there is as soon as there is a session, though nobody pokes it', async () => {
+    const { source, clock, read } = setUp();
+    source.start();
     await clock.advanceAsync(0);
-    publisher.set(() => ({ agent: AGENT, health: new Map() }));
+    expect(read(SELF)).toMatchObject({ session: source.session });
+  });
+
+  it('takes away the record of a service that is gone', async () => {
+    const { say, clock, read } = setUp();
+    say(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+    await clock.advanceAsync(0);
+    say(() => ({ agent: AGENT, health: new Map() }));
     await clock.advanceAsync(250);
     expect(read(WEB)).toBeUndefined();
     expect(read(SELF)).toBeDefined();
   });
 
   it('publishes everything again, under the new session, once the old one is lost', async () => {
-    const { publisher, clock, read, source } = setUp();
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+    const { say, clock, read, source } = setUp();
+    say(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(0);
     source.renewSession();
     expect(read(WEB)).toBeUndefined();
@@ -149,9 +164,9 @@ describe('the publisher', () => {
   });
 
   it('writes nothing under a name that another live session holds, says so, and is final after two time-outs', async () => {
-    const { publisher, clock, read, store } = setUp();
+    const { publisher, say, clock, read, store } = setUp();
     store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+    say(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(19_000);
     expect(publisher.state()).toMatchObject({ kind: 'contested', session: 'stranger', final: false });
     await clock.advanceAsync(2_000);
@@ -161,9 +176,9 @@ describe('the publisher', () => {
   });
 
   it('waits for two time-outs that have really passed, whatever the wall clock does', async () => {
-    const { publisher, clock, store } = setUp();
+    const { publisher, say, clock, store } = setUp();
     store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+    say(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(1_000);
     clock.jumpWallClock(3_600_000);
     await clock.advanceAsync(10_000);
@@ -176,8 +191,8 @@ describe('the publisher', () => {
   it.each([3_600_000, -3_600_000])(
     'dates its records anew soon after a jump of the wall clock by %i ms',
     async (ms) => {
-      const { publisher, clock, read } = setUp();
-      publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+      const { say, clock, read } = setUp();
+      say(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
       await clock.advanceAsync(1_000);
       clock.jumpWallClock(ms);
       await clock.advanceAsync(30_000);
@@ -186,9 +201,9 @@ describe('the publisher', () => {
   );
 
   it('publishes as soon as the stranger is gone', async () => {
-    const { publisher, clock, read, store } = setUp();
+    const { publisher, say, clock, read, store } = setUp();
     store.ephemeral.set(SELF, { session: 'stranger', bytes: Buffer.from('{}') });
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+    say(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(30_000);
     store.expire('stranger');
     await clock.advanceAsync(5_001);
@@ -197,18 +212,18 @@ describe('the publisher', () => {
   });
 
   it('replaces at once what an earlier session of its own left behind', async () => {
-    const { publisher, clock, read, store, source } = setUp();
+    const { say, clock, read, store, source } = setUp();
     store.ephemeral.set(SELF, { session: 'before the restart', bytes: Buffer.from('{}') });
     source.adoptSessions(['before the restart']);
-    publisher.set(() => ({ agent: AGENT, health: new Map() }));
+    say(() => ({ agent: AGENT, health: new Map() }));
     await clock.advanceAsync(0);
     expect(read(SELF)).toMatchObject({ session: source.session });
   });
 
   it('goes on after the store was away', async () => {
-    const { publisher, clock, read, store } = setUp();
+    const { publisher, say, clock, read, store } = setUp();
     store.setReachable(false);
-    publisher.set(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
+    say(() => ({ agent: AGENT, health: new Map([['web', health(10)]]) }));
     await clock.advanceAsync(1_000);
     expect(publisher.state()).toMatchObject({ kind: 'offline', why: 'unreachable' });
     store.setReachable(true);
