@@ -10,7 +10,7 @@ import { eventually } from './eventually.ts';
 
 export const ROOT = '/vipkeeper';
 /** Long enough for a busy machine's garbage collections, short enough for a test to wait it out. */
-export const SESSION_MS = 2_000;
+export const SESSION_MS = 4_000;
 
 const DEPS = { clock: systemClock, random: Math.random, log: silentLog };
 

@@ -6,8 +6,8 @@
  *              |_ waiting ←____ all of them failed                |
  *              |__________________________________________________|
  *
- * A session outlives its connections: `session` stays while we look for another server, and only a server's word
- * (or the rule on `snubs`) ends it.
+ * A session outlives its connections: `session` stays while we look for another server, and only a server's word ends
+ * it.
  */
 import { CodedError } from '../../core/errors.ts';
 import type { SessionIdentity, Welcome } from './messages.ts';
@@ -105,7 +105,7 @@ export const INITIAL_STATE: FsmState = {
 };
 
 /** Each answers on its own, so two of them must have passed before a session can be taken for gone. */
-const TIMEOUTS_UNTIL_FORGOTTEN = 2;
+const TIMEOUTS_UNTIL_ZXID_FORGOTTEN = 2;
 
 const READ_ONLY = new CodedError('STORE_UNREACHABLE', 'the server is read-only: it has lost its ensemble', {
   transient: true,
@@ -272,23 +272,20 @@ function snubbed(state: FsmState, at: number, error: CodedError, settings: FsmSe
   const why = 'on our greeting: it may be read-only, having lost its ensemble, or have seen less than we have';
   const told = new CodedError(error.code, `${error.message} ${why}`, { transient: error.transient });
   const next = { ...state, snubs: [...new Set([...state.snubs, state.server])] };
-  return isForgotten(next, at, settings) ? forget(next, told, settings) : failed(next, told, settings);
+  if (!isShutOut(next, at, settings)) return failed(next, told, settings);
+  return failed({ ...next, snubs: [] }, told, settings, [{ kind: 'forgetZxid' }]);
 }
 
 /**
  * A server that has seen less than we have hangs up on our greeting, and so does one whose data were wiped or
  * restored from a backup: then every server does so for ever. Once all of them have, for longer than any session
- * lasts, we begin anew instead of staying outside until somebody restarts us.
+ * lasts, we no longer say what we have seen, instead of staying outside until somebody restarts us. The session stays:
+ * members that have no leader hang up just so, and know it again when they have one; a store that was wiped says that
+ * it has expired.
  */
-function isForgotten(state: FsmState, at: number, settings: FsmSettings): boolean {
+function isShutOut(state: FsmState, at: number, settings: FsmSettings): boolean {
   const timeoutMs = state.session?.timeoutMs ?? settings.sessionTimeoutMs;
-  return state.snubs.length >= state.servers && at - state.seenAt >= TIMEOUTS_UNTIL_FORGOTTEN * timeoutMs;
-}
-
-function forget(state: FsmState, error: CodedError, settings: FsmSettings): Step {
-  const had = state.session !== null;
-  const step = failed({ ...state, session: null, snubs: [] }, error, settings, [{ kind: 'forgetZxid' }]);
-  return had ? { state: step.state, actions: [...step.actions, { kind: 'notify', what: 'expired' }] } : step;
+  return state.snubs.length >= state.servers && at - state.seenAt >= TIMEOUTS_UNTIL_ZXID_FORGOTTEN * timeoutMs;
 }
 
 /**
