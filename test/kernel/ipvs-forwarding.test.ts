@@ -95,7 +95,7 @@ const url = (host: string, path = ''): string => `http://${host.includes('.') ? 
 
 /** How often which real answered: `count` requests to each VIP, each on a connection of its own. */
 async function answers(vips: readonly string[], count: number, from: readonly string[] = []): Promise<unknown> {
-  const words = ['-sS', '--max-time', '5', '-H', 'Connection: close', ...from];
+  const words = ['-sS', '--max-time', '30', '-H', 'Connection: close', ...from];
   const urls = vips.map((vip) => url(vip, `?[1-${count}]`));
   const names = (await net.node('client').run('curl', [...words, ...urls])).trim().split('\n');
   return vips.map((_, index) => {

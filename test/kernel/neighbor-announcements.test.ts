@@ -71,7 +71,7 @@ describe('a VIP that moves to this director', () => {
     const [oldMac, nextMac] = [await hardwareAddress(old), await hardwareAddress(next)];
     for (const host of [VIP, `[${VIP6}]`]) {
       // Refused, but the client has had to ask where the address is.
-      await expect(client.run('curl', ['-sS', '--max-time', '5', `http://${host}/`])).rejects.toThrow(/refused|7/);
+      await expect(client.run('curl', ['-sS', '--max-time', '30', `http://${host}/`])).rejects.toThrow(/refused|7/);
     }
     await old.script(`ip address del ${VIP}/32 dev front; ip address del ${VIP6}/128 dev front`);
     expect([await clientSendsTo(VIP), await clientSendsTo(VIP6)]).toEqual([oldMac, oldMac]);

@@ -18,7 +18,7 @@ async function startWeb(net: Topology, ...names: readonly string[]): Promise<voi
 async function answers(net: Topology, url: string, count: number): Promise<string[]> {
   const output = await net
     .node('client')
-    .run('curl', ['-sS', '--max-time', '5', '-H', 'Connection: close', `${url}?[1-${count}]`]);
+    .run('curl', ['-sS', '--max-time', '30', '-H', 'Connection: close', `${url}?[1-${count}]`]);
   return output.trim().split('\n').sort();
 }
 

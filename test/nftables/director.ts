@@ -91,7 +91,7 @@ export class Director {
 
   /** Who answered `count` requests, each on a connection of its own: name -> how often. */
   async answers(url: string, count: number, from: Host | 'director' = 'client'): Promise<Record<string, number>> {
-    const words = ['curl', '-sS', '-g', '--max-time', '5', '-H', 'Connection: close'];
+    const words = ['curl', '-sS', '-g', '--max-time', '30', '-H', 'Connection: close'];
     const text = await this.run(from, [...words, ...Array<string>(count).fill(url)]);
     const tally: Record<string, number> = {};
     for (const name of text.trim().split('\n')) tally[name] = (tally[name] ?? 0) + 1;

@@ -144,7 +144,7 @@ describe('traffic through rules of nf_tables', () => {
     await director.apply(...balanced(DNS, {}, [1, 0]));
     const client = createSocket('udp4');
     const ask = async (): Promise<string> => {
-      const answered = once(client, 'message', { signal: AbortSignal.timeout(2_000) });
+      const answered = once(client, 'message', { signal: AbortSignal.timeout(30_000) });
       client.send('who?', 53, VIP);
       const [answer] = (await answered) as [Buffer];
       return answer.toString();
