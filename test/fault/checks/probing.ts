@@ -16,7 +16,7 @@ export const TLS_VECTORS = new URL('../../vectors/tls/', import.meta.url).pathna
 
 /** A record as an operator writes it, quick enough for tests unless it says otherwise. */
 export function define(record: Record<string, unknown>): CheckDefinition {
-  const decoded = checkCatalog.decode({ timeout: '2s', ...record });
+  const decoded = checkCatalog.decode({ timeout: '30s', interval: '30s', ...record });
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.error));
   return decoded.value;
 }
