@@ -11,6 +11,7 @@ import type { Counters } from './counters.ts';
 import { DriftWatch } from './drift-watch.ts';
 import type { Comparison } from './drift-watch.ts';
 import type { DesiredAgent } from './policy/desired-state.ts';
+import { earlier } from './policy/effective-service.ts';
 import type { Effective } from './policy/effective-state.ts';
 import { clearFormerTable } from './former-table.ts';
 import { closeKernel } from './kernel-ports.ts';
@@ -20,7 +21,7 @@ import type { JournalFile } from './journal-file.ts';
 import { NOTHING_DONE } from './kernel-report.ts';
 import type { KernelReport, Picture } from './kernel-report.ts';
 import { emptyJournal } from './policy/journal.ts';
-import type { Journal, LeavingEntry } from './policy/journal.ts';
+import type { Journal, LeavingAddress, LeavingEntry } from './policy/journal.ts';
 import { applyAddressOps, applyToState, withActivity } from './policy/kernel-state.ts';
 import { planAddresses } from './policy/plan-addresses.ts';
 import type { SettledAddresses } from './policy/plan-addresses.ts';
@@ -43,6 +44,7 @@ interface Steps {
   readonly addresses: readonly AddressOp[];
   readonly foreign: readonly ServiceKey[];
   readonly leaving: readonly LeavingEntry[];
+  readonly leavingAddresses: readonly LeavingAddress[];
 }
 
 /** How many operations a log line or a status answer spells out. */
@@ -203,7 +205,8 @@ export class KernelDriver {
     const ports = this.#ports;
     if (picture === null || ports === null) return false;
     const steps = this.#plan(effective, picture, drainTimeoutMs);
-    this.#report = { ...this.#report, foreign: steps.foreign, leaving: steps.leaving };
+    const { foreign, leaving, leavingAddresses } = steps;
+    this.#report = { ...this.#report, foreign, leaving, leavingAddresses };
     if (!this.#remember(steps.journal)) return false;
     const failures: string[] = [];
     const count = steps.services.length + steps.addresses.length;
@@ -281,17 +284,20 @@ export class KernelDriver {
       journal: services.journal,
       serviceOps: services.ops,
       settled: this.#settledAddresses,
+      drainTimeoutMs,
+      now,
     });
     this.#previous = effective;
     this.#settled = services.settled;
     this.#settledAddresses = addresses.settled;
-    this.#nextChangeMs = services.nextChangeMs;
+    this.#nextChangeMs = earlier(services.nextChangeMs, addresses.nextChangeMs);
     return {
       journal: addresses.journal,
       services: services.ops,
       addresses: addresses.ops,
       foreign: services.foreign,
       leaving: services.leaving,
+      leavingAddresses: addresses.leaving,
     };
   }
 

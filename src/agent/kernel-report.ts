@@ -2,7 +2,7 @@ import type { InterfaceAddress } from '../ipvs/addresses.ts';
 import type { DataplaneInfo, DataplaneState, ServiceKey } from '../ipvs/dataplane.ts';
 import type { DriftKind } from '../model/drift-kinds.ts';
 import type { Repair } from './drift-watch.ts';
-import type { LeavingEntry } from './policy/journal.ts';
+import type { LeavingAddress, LeavingEntry } from './policy/journal.ts';
 
 /** What the host is known to hold: as it was read, and what was done since. */
 export interface Picture {
@@ -18,6 +18,7 @@ export interface KernelReport {
   readonly picture: Picture | null;
   readonly foreign: readonly ServiceKey[];
   readonly leaving: readonly LeavingEntry[];
+  readonly leavingAddresses: readonly LeavingAddress[];
   readonly lastRead: number | null;
   readonly lastApply: number | null;
   readonly lastOps: number;
@@ -37,6 +38,7 @@ export const NOTHING_DONE: KernelReport = {
   picture: null,
   foreign: [],
   leaving: [],
+  leavingAddresses: [],
   lastRead: null,
   lastApply: null,
   lastOps: 0,

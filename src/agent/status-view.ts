@@ -348,6 +348,7 @@ function kernelView(input: StatusInput): KernelView {
     leaving: kernel.leaving.map(({ key, destination, until }) => {
       return { service: key, real: destination, until: time(until) };
     }),
+    leavingAddresses: kernel.leavingAddresses.map((each) => ({ ...each, until: timeOrNull(each.until) })),
     ...tableView(services ?? new Map()),
     connectionTableSize: kernel.info?.connectionTableSize ?? null,
     version: kernel.info?.version ?? null,

@@ -164,6 +164,12 @@ export const KernelView = Type.Object({
   destinations: Type.Integer({ description: 'Destinations of ours.' }),
   foreignServices: Type.Array(Type.String(), { description: 'In the kernel, not ours, never touched.' }),
   leaving: Type.Array(Type.Object({ service: Type.String(), real: Type.String(), until: Time })),
+  leavingAddresses: Type.Array(
+    Type.Object({ interface: Type.String(), address: Type.String(), until: Type.Union([Time, Type.Null()]) }),
+    {
+      description: 'VIP addresses that only their last connections need; until null = as long as their service leaves.',
+    },
+  ),
   tableServices: Type.Integer({ description: 'Virtual services in the kernel, ours or not.' }),
   tableDestinations: Type.Integer({ description: 'Destinations in the kernel, ours or not.' }),
   connectionEntries: Type.Integer({

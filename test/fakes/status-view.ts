@@ -153,6 +153,7 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
       countedAt: '2026-01-01T01:02:02.000Z',
       foreignServices: ['tcp|192.0.2.99|80'],
       leaving: [{ service: 'tcp|203.0.113.10|443', real: '10.0.0.13|8443', until: '2026-01-01T01:05:00.000Z' }],
+      leavingAddresses: [{ interface: 'lo', address: '203.0.113.9', until: null }],
       lastRead: '2026-01-01T01:02:00.000Z',
       lastApply: '2026-01-01T01:01:30.000Z',
       lastOps: 3,

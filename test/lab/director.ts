@@ -17,7 +17,7 @@ export interface DirectorPass {
   readonly foreign: readonly ServiceKey[];
 }
 
-const DRAIN_MS = 60_000;
+export const DRAIN_MS = 60_000;
 
 /**
  * The way from records to a kernel as the agent goes it, pass by pass, on a clock of its own. There are no checks, so
@@ -66,6 +66,8 @@ export class Director {
       actual: this.#addresses === null ? [] : unwrap(await this.#addresses.read()),
       journal: services.journal,
       serviceOps: services.ops,
+      drainTimeoutMs: DRAIN_MS,
+      now,
     });
     const addressOps = this.#addresses === null ? [] : ofAddresses.ops;
     this.#journal = this.#addresses === null ? services.journal : ofAddresses.journal;

@@ -51,12 +51,25 @@ export interface LeavingDestination extends Leaving {
 export interface JournalAddress {
   readonly interface: string;
   readonly address: IpAddress;
+  /**
+   * Kernel services by mark that have served here, by ServiceKey: since when their record has another VIP, or its VIP
+   * other addresses, in wall-clock milliseconds; null = they still serve here. Absent = none.
+   */
+  readonly marks?: Named<number | null>;
 }
 
 export const emptyJournal: Journal = { services: {}, addresses: {} };
 
 export function addressKey(address: JournalAddress): string {
   return `${address.interface}|${address.address}`;
+}
+
+/** An address that nothing wants any more, but that the last connections at it need. */
+export interface LeavingAddress {
+  readonly interface: string;
+  readonly address: IpAddress;
+  /** Wall-clock milliseconds at which it is deleted; null = with the kernel service that needs it. */
+  readonly until: number | null;
 }
 
 /** One thing on its way out, for status and health records. */

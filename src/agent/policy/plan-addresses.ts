@@ -1,18 +1,15 @@
 import type { AddressOp, InterfaceAddress } from '../../ipvs/addresses.ts';
-import type { DataplaneOp } from '../../ipvs/dataplane.ts';
-import { serviceKeyOf } from '../../ipvs/dataplane.ts';
-import { familyOf } from '../../model/address.ts';
+import type { IpAddress } from '../../model/address.ts';
+import { AddressUse } from './address-use.ts';
+import type { AddressUseInput } from './address-use.ts';
+import { named } from './desired-state.ts';
+import { earlier } from './effective-service.ts';
 import type { Effective } from './effective-state.ts';
-import type { Journal, JournalAddress } from './journal.ts';
+import type { Journal, JournalAddress, LeavingAddress } from './journal.ts';
 import { addressKey } from './journal.ts';
 
-export interface AddressPlanInput {
-  readonly effective: Effective;
+export interface AddressPlanInput extends AddressUseInput {
   readonly actual: readonly InterfaceAddress[];
-  /** As the plan of the services leaves it. */
-  readonly journal: Journal;
-  /** Operations on services in the same pass; deletions of addresses come after them. */
-  readonly serviceOps: readonly DataplaneOp[];
   /** What an earlier plan found in order. As long as it is still the same, nothing is looked into again. */
   readonly settled?: SettledAddresses | null;
 }
@@ -32,79 +29,89 @@ export interface AddressPlanResult {
   readonly journal: Journal;
   /** Wanted, and there before us: used, never removed. */
   readonly borrowed: readonly JournalAddress[];
+  /** Not wanted, and there for the last connections at them. */
+  readonly leaving: readonly LeavingAddress[];
   /** null = something is left to do, or waits for its service to end. */
   readonly settled: SettledAddresses | null;
+  /** Milliseconds until the time of an address is over; null = there is none that ends by itself. */
+  readonly nextChangeMs: number | null;
 }
 
 /**
- * VIP addresses to add to interfaces, and ours to take away again. An address under which a kernel service of ours
- * still serves its last connections stays. One that is wanted and bears our mark is ours, though the journal was lost;
- * one that is not wanted is only deleted if the journal has it, as the mark may be that of another agent.
+ * VIP addresses to add to interfaces, and ours to take away again. An address at which a kernel service of ours still
+ * serves its last connections stays, until another interface has it as well. One that is wanted and bears our mark is ours,
+ * though the journal was lost; one that is not wanted is only deleted if the journal has it, as the mark may be that of
+ * another agent.
  */
 export function planAddresses(input: AddressPlanInput): AddressPlanResult {
-  const { effective, journal, actual, settled } = input;
+  const { effective, journal, actual, settled, now } = input;
   const isSettled =
     settled?.vips === effective.vips && settled.actual === actual && settled.addresses === journal.addresses;
-  if (isSettled) return { ops: [], journal, borrowed: settled.borrowed, settled };
+  if (isSettled) return { ops: [], journal, borrowed: settled.borrowed, leaving: [], settled, nextChangeMs: null };
   const there = new Map(input.actual.map((each) => [addressKey(each), each]));
-  const wanted = new Map<string, JournalAddress>();
-  for (const vip of effective.vips.values()) {
-    if (vip.interface === null) continue;
-    for (const address of vip.addresses) {
-      const entry: JournalAddress = { interface: vip.interface, address };
-      wanted.set(addressKey(entry), entry);
-    }
-  }
+  const use = new AddressUse(input);
+  const wanted = wantedAddresses(effective);
   const adding: AddressOp[] = [];
   const deleting: AddressOp[] = [];
   const borrowed: JournalAddress[] = [];
+  const leaving: LeavingAddress[] = [];
+  const elsewhere = new Set<IpAddress>();
   const addresses: [string, JournalAddress][] = [];
   let changed = false;
-  for (const [key, entry] of wanted) {
-    const isNoted = Object.hasOwn(journal.addresses, key);
+  let isDone = true;
+  let nextChangeMs: number | null = null;
+  for (const [key, place] of wanted) {
+    const before = named(journal.addresses, key);
     const found = there.get(key);
-    if (found === undefined) adding.push({ kind: 'addAddress', ...entry });
-    else if (!isNoted && !found.marked) {
-      borrowed.push(entry);
+    if (found !== undefined) elsewhere.add(place.address);
+    if (found === undefined) adding.push({ kind: 'addAddress', ...place });
+    else if (before === undefined && !found.marked) {
+      borrowed.push(place);
       continue;
     }
-    addresses.push([key, entry]);
-    changed ||= !isNoted;
+    const after = use.noted(place, before);
+    addresses.push([key, after]);
+    changed ||= after !== before;
   }
-  let inUse: ReadonlySet<string> | null = null;
-  for (const [key, entry] of Object.entries(journal.addresses)) {
+  for (const [key, before] of Object.entries(journal.addresses)) {
     if (wanted.has(key)) continue;
     if (!there.has(key)) {
       changed = true;
       continue;
     }
-    addresses.push([key, entry]);
-    inUse ??= addressesInUse(journal, input.serviceOps);
-    if (!inUse.has(entry.address) && !inUse.has(familyOf(entry.address))) {
-      deleting.push({ kind: 'deleteAddress', interface: entry.interface, address: entry.address });
+    isDone = false;
+    const after = use.noted(before, before);
+    addresses.push([key, after]);
+    changed ||= after !== before;
+    const { interface: name, address } = after;
+    const until = elsewhere.has(address) ? null : use.neededUntil(after);
+    if (until === null) {
+      deleting.push({ kind: 'deleteAddress', interface: name, address });
+      continue;
     }
+    const isKnown = Number.isFinite(until);
+    leaving.push({ interface: name, address, until: isKnown ? until : null });
+    if (isKnown) nextChangeMs = earlier(nextChangeMs, Math.max(0, until - now));
   }
-  const isDone = adding.length === 0 && inUse === null && !changed;
+  isDone &&= adding.length === 0 && !changed;
   return {
     ops: [...adding, ...deleting],
     journal: changed ? { ...journal, addresses: Object.fromEntries(addresses) } : journal,
     borrowed,
+    leaving,
     settled: isDone ? { vips: effective.vips, actual, addresses: journal.addresses, borrowed } : null,
+    nextChangeMs,
   };
 }
 
-/**
- * Addresses of kernel services that are ours after the operations, and families that need all of theirs: a service that
- * leaves does not say which addresses its mark was given to packets for, and without its address a host does not take
- * them. A ServiceKey of an address has it in its middle, one of a mark the family.
- */
-function addressesInUse(journal: Journal, ops: readonly DataplaneOp[]): ReadonlySet<string> {
-  const deleted = new Set<string>();
-  for (const op of ops) if (op.kind === 'deleteService') deleted.add(serviceKeyOf(op.match));
-  const used = new Set<string>();
-  for (const [key, { leaving }] of Object.entries(journal.services)) {
-    const isMark = key.startsWith('fwmark|');
-    if (!deleted.has(key) && (!isMark || leaving !== null)) used.add(key.split('|')[1] ?? '');
+function wantedAddresses({ vips }: Effective): ReadonlyMap<string, JournalAddress> {
+  const wanted = new Map<string, JournalAddress>();
+  for (const vip of vips.values()) {
+    if (vip.interface === null) continue;
+    for (const address of vip.addresses) {
+      const place: JournalAddress = { interface: vip.interface, address };
+      wanted.set(addressKey(place), place);
+    }
   }
-  return used;
+  return wanted;
 }

@@ -14,6 +14,7 @@ import { named } from './desired-state.ts';
 import { earlier } from './effective-service.ts';
 import type { Effective, WantedService } from './effective-state.ts';
 import { connectionsOf, totalOf } from './connections.ts';
+import { leavingTimeMs } from './leaving-time.ts';
 import type { Journal, JournalService, Leaving, LeavingDestination, LeavingEntry } from './journal.ts';
 
 export interface PlanInput {
@@ -128,7 +129,7 @@ class Planner {
     // A record that is disabled, or went elsewhere, is still there and may be edited; of others the journal knows.
     const { service } = entry;
     const { drainTimeoutMs = null } = this.#input.effective.services.get(service) ?? entry;
-    const leaving = this.#leave(entry.leaving, quiet, false, this.#timeoutMs(drainTimeoutMs));
+    const leaving = this.#leave(entry.leaving, quiet, false, leavingTimeMs(this.#input.drainTimeoutMs, drainTimeoutMs));
     const origin = originOf({ service, drainTimeoutMs });
     this.#keep(key, entry, { ...origin, leaving, destinations: entry.destinations });
     const { match } = there.service;
@@ -224,7 +225,7 @@ class Planner {
       this.#deletes.push({ kind: 'deleteDestination', match, address, port });
       return null;
     }
-    const timeoutMs = this.#timeoutMs(wanted.drainTimeoutMs);
+    const timeoutMs = leavingTimeMs(this.#input.drainTimeoutMs, wanted.drainTimeoutMs);
     const standsIn = outgoing === undefined && this.#mayStandIn(wanted, before, timeoutMs);
     const leaving = this.#leave(before, weight === 0, standsIn, timeoutMs);
     if (this.#isOver(before, leaving, weight === 0, [actual])) {
@@ -259,12 +260,6 @@ class Planner {
     const end = (before?.since ?? now) + allowed;
     if (now < end) this.#until(end);
     return now < end;
-  }
-
-  /** @param ownMs what the service's record says; null = nothing */
-  #timeoutMs(ownMs: number | null): number {
-    const { drainTimeoutMs } = this.#input;
-    return drainTimeoutMs === 0 ? 0 : (ownMs ?? drainTimeoutMs);
   }
 
   #leave(before: Leaving | null, isQuiet: boolean, standsIn: boolean, timeoutMs: number): Leaving {

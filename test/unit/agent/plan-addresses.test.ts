@@ -11,6 +11,8 @@ import type { IpAddress } from '../../../src/model/address.ts';
 
 const ONE = '192.0.2.10' as IpAddress;
 const SIX = '2001:db8::10' as IpAddress;
+const NOW = 1_000_000;
+const DRAIN_MS = 60_000;
 const there = (address: IpAddress, name = 'lo', prefixLength = 32, marked = false): InterfaceAddress => ({
   interface: name,
   address,
@@ -37,7 +39,8 @@ function planned(
     marks: [],
     nextChangeMs: null,
   };
-  const result = planAddresses({ effective, actual: [], journal: emptyJournal, serviceOps: [], ...rest });
+  const common = { actual: [], journal: emptyJournal, serviceOps: [], drainTimeoutMs: DRAIN_MS, now: NOW };
+  const result = planAddresses({ effective, ...common, ...rest });
   return { ...result, ops: result.ops.map((op) => `${op.kind} ${op.interface} ${op.address}`) };
 }
 
@@ -67,8 +70,9 @@ describe('addresses of VIPs', () => {
       marks: [],
       nextChangeMs: 1,
     };
-    const common = { effective, journal, actual, serviceOps: [], settled };
-    expect(planAddresses(common)).toEqual({ ops: [], journal, borrowed: [], settled });
+    const common = { effective, journal, actual, serviceOps: [], settled, drainTimeoutMs: DRAIN_MS, now: NOW };
+    const nothing = { ops: [], borrowed: [], leaving: [], nextChangeMs: null };
+    expect(planAddresses(common)).toEqual({ ...nothing, journal, settled });
     expect(planAddresses(common).settled).toBe(settled);
     expect(planAddresses({ ...common, actual: [] }).ops).toMatchObject([{ kind: 'addAddress', address: ONE }]);
     expect(planAddresses({ ...common, journal: emptyJournal }).journal).toEqual(journal);
@@ -137,6 +141,18 @@ describe('addresses of VIPs', () => {
     const result = planned([ONE], { interface: 'eth0', actual: [there(ONE)], journal: ours(ONE) });
     expect(result.ops).toEqual(['addAddress eth0 192.0.2.10', 'deleteAddress lo 192.0.2.10']);
     expect(Object.keys(result.journal.addresses)).toEqual(['eth0|192.0.2.10', 'lo|192.0.2.10']);
+  });
+
+  it('that are served leave the old interface once they are seen on the new one, and not when they cannot be there', () => {
+    const service = { service: 'web', leaving: null, destinations: {} };
+    const journal = { ...ours(ONE), services: { [`tcp|${ONE}|80`]: service } };
+    const first = planned([ONE], { interface: 'eth0', actual: [there(ONE)], journal });
+    expect(first.ops).toEqual(['addAddress eth0 192.0.2.10']);
+    expect(first.leaving).toEqual([{ interface: 'lo', address: ONE, until: null }]);
+    const both = [there(ONE), there(ONE, 'eth0', 32, true)];
+    const second = planned([ONE], { interface: 'eth0', actual: both, journal: first.journal });
+    expect(second.ops).toEqual(['deleteAddress lo 192.0.2.10']);
+    expect(second.leaving).toEqual([]);
   });
 
   it('are left to others where the record says so', () => {

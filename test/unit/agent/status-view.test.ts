@@ -9,6 +9,7 @@ import type { SettingsReport } from '../../../src/agent/settings-driver.ts';
 import { statusView } from '../../../src/agent/status-view.ts';
 import type { StatusInput } from '../../../src/agent/status-view.ts';
 import type { ActualService, DataplaneState, ServiceKey } from '../../../src/ipvs/dataplane.ts';
+import { address } from '../../fakes/bgp-settings.ts';
 import { configuration, ports, real, service } from '../../fakes/configurations.ts';
 import { Decisions, verdictsBy } from '../../fakes/decisions.ts';
 import { kernelState } from '../../fakes/model-kernel.ts';
@@ -62,6 +63,10 @@ const REPORT: KernelReport = {
   picture: { services: KERNEL, addresses: [] },
   foreign: [FOREIGN],
   leaving: [],
+  leavingAddresses: [
+    { interface: 'lo', address: address('192.0.2.20'), until: NOW },
+    { interface: 'lo', address: address('192.0.2.21'), until: null },
+  ],
   lastRead: NOW - 1_000,
   lastApply: null,
   lastOps: 0,
@@ -223,6 +228,10 @@ describe('what is shown', () => {
       version: '1.2.1',
       countedAt: '2026-01-01T00:59:59.500Z',
       foreignServices: ['tcp 192.0.2.99:25'],
+      leavingAddresses: [
+        { interface: 'lo', address: '192.0.2.20', until: '2026-01-01T01:00:00.000Z' },
+        { interface: 'lo', address: '192.0.2.21', until: null },
+      ],
       opsTotal: 17,
       repairsTotal: 2,
       repairsByKind: { 'real-gone': 1, 'real-edited': 1 },
