@@ -14,7 +14,7 @@ const OUT = join(ROOT, 'dist');
  * What is started by name: the program, which esbuild makes executable because of its first line, and the modules of its
  * threads. Each lies where its source lies in src/.
  */
-const ENTRIES = ['cli/main', 'checks/worker', 'bgp/worker'];
+const ENTRIES = ['cli/main', 'agent/check-thread', 'bgp/worker'];
 
 rmSync(OUT, { recursive: true, force: true });
 const { metafile } = await build({

@@ -11,6 +11,7 @@ import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { readVersion } from '../core/version.ts';
+import { workerEntry } from '../core/worker-entry.ts';
 import { createKernelPorts, createSettings } from '../ipvs/create-dataplane.ts';
 import { SysctlFiles } from '../ipvs/settings/sysctl-files.ts';
 import { RecordDecoder } from '../model/decode.ts';
@@ -51,7 +52,13 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
     {
       source: source.value,
       decoder: new RecordDecoder(checkCatalog),
-      checks: createCheckRunner({ clock, random, log: log.child({ part: 'checks' }), workers: bootstrap.checkWorkers }),
+      checks: createCheckRunner({
+        clock,
+        random,
+        log: log.child({ part: 'checks' }),
+        workers: bootstrap.checkWorkers,
+        thread: workerEntry('../agent/check-thread', import.meta.url),
+      }),
       speaker: createSpeaker({ clock, random, log: log.child({ part: 'bgp' }) }),
       openKernel: (kind) => Promise.resolve(createKernelPorts(kind, kernelDeps)),
       openSettings: (kind) => createSettings(kind, kernelDeps),

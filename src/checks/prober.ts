@@ -4,6 +4,7 @@ import type { IpAddress } from '../model/address.ts';
 import type { ProbeOutcome } from './outcome.ts';
 import { outcomeOfError } from './outcome.ts';
 import type { TrustStore } from './trust.ts';
+import type { OpenZnodes } from './znodes.ts';
 
 export interface Endpoint {
   readonly address: IpAddress;
@@ -31,10 +32,19 @@ export function connectTo({ address, port }: Endpoint): Socket {
 export interface ProbeContext {
   readonly clock: Clock;
   readonly trust: TrustStore;
+  readonly znodes: OpenZnodes;
 }
 
-/** Carries out one probe. Never rejects for anything that the real or the network does. */
-export type Prober = (endpoint: Endpoint, context: ProbeContext) => Promise<ProbeOutcome>;
+export interface Prober {
+  /** Carries out one probe. Never rejects for anything that the real or the network does. */
+  (endpoint: Endpoint, context: ProbeContext): Promise<ProbeOutcome>;
+  /**
+   * For a check that keeps something of an endpoint between its probes: called before the first of them, with the very
+   * object that they are given.
+   * @returns what lets go of it; called when no further probe will start
+   */
+  readonly hold?: (endpoint: Endpoint, context: ProbeContext) => () => void;
+}
 
 /**
  * One probe under way: exactly one outcome, a deadline over all of it, and a release of whatever it holds. The first

@@ -63,7 +63,12 @@ export interface ShardCounts {
 export type FromShard =
   | { readonly kind: 'notices'; readonly notices: readonly Notice[] }
   | { readonly kind: 'pong'; readonly counts: ShardCounts }
-  | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly fields: object; readonly message: string };
+  | {
+      readonly kind: 'log';
+      readonly level: 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly message: string;
+    };
 
 /** One message carries at most this many judges or notices, so that neither thread stalls over it. */
 export const BATCH_LIMIT = 1_000;

@@ -1,5 +1,6 @@
 import { describeError } from '../core/errors.ts';
 import type { Cancel, Clock, Log, Random, Unsubscribe } from '../core/ports.ts';
+import type { WorkerEntry } from '../core/worker-entry.ts';
 import { checkTypes } from './catalog.ts';
 import type { CheckType } from './definition.ts';
 import type { CheckRunner, VerdictChanges, Verdicts, WantedCheck } from './port.ts';
@@ -41,8 +42,8 @@ export interface ObservedCheckRunner extends CheckRunner {
 export const DEFAULT_WORKERS = 1;
 
 /** Probes in worker threads, so that nothing they do delays the reconciler or a BGP keepalive. */
-export function createCheckRunner(deps: CheckRunnerDeps): ObservedCheckRunner {
-  return new ShardedCheckRunner(deps, openWorkerShard());
+export function createCheckRunner(deps: CheckRunnerDeps & { readonly thread: WorkerEntry }): ObservedCheckRunner {
+  return new ShardedCheckRunner(deps, openWorkerShard(deps.thread));
 }
 
 /** Probes on the calling thread, with time, chance and check types of the caller's choice. */

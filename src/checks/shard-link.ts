@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { describeError } from '../core/errors.ts';
 import type { WorkerEntry } from '../core/worker-entry.ts';
-import { workerEntry } from '../core/worker-entry.ts';
 import type { FromShard, ToShard } from './protocol.ts';
 import type { ShardDeps } from './shard.ts';
 import { Shard } from './shard.ts';
@@ -28,7 +27,7 @@ export type OpenShard = (events: ShardEvents) => ShardLink;
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 
 /** A shard on a thread of its own. */
-export function openWorkerShard(entry: WorkerEntry = workerEntry('../checks/worker', import.meta.url)): OpenShard {
+export function openWorkerShard(entry: WorkerEntry): OpenShard {
   return (events) => startWorker(entry, events);
 }
 

@@ -16,12 +16,15 @@ import { DEFAULT_LIMITS, Scheduler } from './scheduler.ts';
 import { TrustStore } from './trust.ts';
 import type { Judgement, Thresholds } from './verdict.ts';
 import { firstVerdict, judge, judgementFrom } from './verdict.ts';
+import type { OpenZnodes } from './znodes.ts';
 
 export interface ShardDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly types: ReadonlyMap<string, CheckType>;
   readonly limits?: SchedulerLimits;
+  /** Absent where nobody can ask ZooKeeper. */
+  readonly znodes?: OpenZnodes;
   readonly send: (message: FromShard) => void;
 }
 
@@ -35,7 +38,11 @@ interface Probe extends Recurring, Endpoint {
   readonly id: number;
   readonly definition: PreparedDefinition;
   judges: readonly Judge[];
+  /** Lets go of what its check keeps of it. */
+  release: (() => void) | undefined;
 }
+
+const noZnodes: OpenZnodes = () => Promise.reject(new Error('nobody here can ask ZooKeeper'));
 
 /**
  * The figures of the last probe are NaN before the first, and never null: a field that is always a number is written
@@ -89,7 +96,7 @@ export class Shard {
     const trust = new TrustStore(deps.clock, (problem) =>
       this.#complain('warn', 'TLS material of a check cannot be read again', { problem }),
     );
-    this.#context = { clock: deps.clock, trust };
+    this.#context = { clock: deps.clock, trust, znodes: deps.znodes ?? noZnodes };
     this.#loop = new LoopWatch(deps.clock);
     this.#scheduler = new Scheduler(deps, deps.limits ?? DEFAULT_LIMITS, (probe) => this.#run(probe));
     this.#loop.start();
@@ -126,6 +133,8 @@ export class Shard {
     this.#cancelFlush?.();
     this.#cancelRefresh?.();
     this.#judges.clear();
+    for (const probe of this.#probes.values()) probe.release?.();
+    this.#probes.clear();
   }
 
   #define(id: number, definition: CheckDefinition): void {
@@ -165,7 +174,10 @@ export class Shard {
       this.#complain('error', 'a check came without its definition', fields);
       return undefined;
     }
-    return { id, address, port, definition, judges: [], dueAt: 0, slot: -1, nominalAt: 0, removed: false };
+    const kept = { id, address, port, definition, judges: [], release: undefined };
+    const probe: Probe = { ...kept, dueAt: 0, slot: -1, nominalAt: 0, removed: false };
+    probe.release = definition.prober.hold?.(probe, this.#context);
+    return probe;
   }
 
   #drop(id: number): void {
@@ -178,6 +190,7 @@ export class Shard {
     if (probe.judges.length > 0) return;
     this.#probes.delete(probe.id);
     this.#scheduler.remove(probe);
+    probe.release?.();
   }
 
   async #run(probe: Probe): Promise<void> {

@@ -9,7 +9,7 @@ export interface WorkerEntry {
 /**
  * Where a worker's module lies, as seen from the module that starts it. From a build it is a .js file; straight from the
  * sources (tests, benchmarks) it is TypeScript, which a worker can only load with the loader named in `execArgv`.
- * @param name the module's name without extension, relative to `parentUrl`. Such as '../checks/worker', and not
+ * @param name the module's name without extension, relative to `parentUrl`. Such as '../bgp/worker', and not
  *   './worker', where the program does it: a build moves who starts it to another folder beside its own
  */
 export function workerEntry(name: string, parentUrl: string): WorkerEntry {

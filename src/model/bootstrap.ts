@@ -1,18 +1,10 @@
 import Type from 'typebox';
 import type { Static } from 'typebox';
-import { choice, durationWithin, integer, name, nestedObject, secret } from './fields.ts';
+import { choice, durationWithin, hostPort, integer, name, nestedObject, secret, zookeeperServers } from './fields.ts';
 import { HOST_PORT, isHostPort } from './host-port.ts';
 
 const path = (description: string) =>
   Type.String({ pattern: '^/.+', maxLength: 4_096, allowed: 'an absolute path', description });
-
-/** Host and port, an IPv6 literal in brackets: "zk1:2181", "10.0.0.1", "[2001:db8::1]:2181". */
-const hostPort = (description: string) =>
-  Type.Refine(
-    Type.String({ pattern: `^${HOST_PORT}$`, allowed: 'HOST, HOST:PORT or [IPV6]:PORT', description }),
-    isHostPort,
-    () => 'must be a host, with or without a port',
-  );
 
 const etcdEndpoint = (description: string) =>
   Type.Refine(
@@ -50,12 +42,7 @@ export const ZookeeperStore = nestedObject({
   operatorAuth,
   zookeeper: nestedObject(
     {
-      servers: Type.Array(hostPort('One member.'), {
-        minItems: 1,
-        maxItems: 15,
-        description: 'Members of the ensemble.',
-        allowed: 'a list of 1 to 15 members, each HOST:PORT',
-      }),
+      servers: zookeeperServers({ description: 'Members of the ensemble.' }),
       sessionTimeout: durationWithin('1s', '10m', { default: '10s', description: 'Session time-out that we ask for.' }),
       auth: Type.Optional(secret({ description: 'Digest credentials "user:password".' })),
       tls: Type.Optional(Tls),
@@ -113,7 +100,7 @@ export const Bootstrap = nestedObject({
   }),
   api: nestedObject(
     {
-      listen: Type.Union([hostPort('Address and port.'), Type.Null()], {
+      listen: Type.Union([hostPort({ description: 'Address and port.' }), Type.Null()], {
         default: '127.0.0.1:8370',
         description: 'Where the HTTP API listens; null = nowhere.',
         allowed: 'HOST:PORT, [IPV6]:PORT or null',

@@ -3,6 +3,7 @@ import Type from 'typebox';
 import type { TSchema } from 'typebox';
 import { isHostAddress, parseAddress } from './address.ts';
 import { DURATION_PATTERN, durationMs, isDuration } from './duration.ts';
+import { HOST_PORT, isHostPort } from './host-port.ts';
 import { NAME_PATTERN, NAME_RULE } from './names.ts';
 
 /*
@@ -93,6 +94,25 @@ export function ipv4(options: FieldOptions) {
 
 export function port(options: FieldOptions) {
   return Type.Integer({ minimum: 1, maximum: 65_535, allowed: 'a port, 1 to 65535', ...options });
+}
+
+/** Host and port, an IPv6 literal in brackets: "zk1:2181", "10.0.0.1", "[2001:db8::1]:2181". */
+export function hostPort(options: FieldOptions) {
+  return Type.Refine(
+    Type.String({ pattern: `^${HOST_PORT}$`, allowed: 'HOST, HOST:PORT or [IPV6]:PORT', ...options }),
+    isHostPort,
+    () => 'must be a host, with or without a port',
+  );
+}
+
+/** Where a ZooKeeper ensemble is, whoever wants something of it. */
+export function zookeeperServers(options: FieldOptions) {
+  return Type.Array(hostPort({ description: 'One member.' }), {
+    minItems: 1,
+    maxItems: 15,
+    allowed: 'a list of 1 to 15 members, each HOST:PORT',
+    ...options,
+  });
 }
 
 export function integer(minimum: number, maximum: number, options: FieldOptions) {

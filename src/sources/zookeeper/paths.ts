@@ -1,14 +1,11 @@
 import { CodedError } from '../../core/errors.ts';
 import { err, ok } from '../../core/result.ts';
 import type { Result } from '../../core/result.ts';
-
-/** What ZooKeeper's PathUtils.validatePath refuses: control characters, surrogates, private use, specials. */
-const UNHOLDABLE = /[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]/u;
+import { isRelativeZnodePath } from '../../model/znode-path.ts';
 
 /** Checks a path relative to the root: 'config/vips/web'. */
 export function checkRelativePath(path: string): Result<string, CodedError> {
-  const isWhole = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
-  if (isWhole && !UNHOLDABLE.test(path)) return ok(path);
+  if (isRelativeZnodePath(path)) return ok(path);
   return err(new CodedError('STORE_PROTOCOL', `${JSON.stringify(path)} is not a path that ZooKeeper can hold`));
 }
 

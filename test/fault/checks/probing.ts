@@ -31,7 +31,14 @@ export async function probe(
   const type = checkTypes.get(definition.type);
   if (type === undefined) throw new Error(`no type ${definition.type}`);
   const trust = new TrustStore(systemClock, () => undefined);
-  return type.prober(definition)({ address: address as IpAddress, port }, { clock: systemClock, trust });
+  return type.prober(definition)(
+    { address: address as IpAddress, port },
+    {
+      clock: systemClock,
+      trust,
+      znodes: () => Promise.reject(new Error('there is no ZooKeeper')),
+    },
+  );
 }
 
 /** A real: whatever it does with a connection, on a port of its own, until the test ends. */

@@ -67,6 +67,30 @@ describe('good records', () => {
   });
 });
 
+const ZNODE = { type: 'zookeeper', servers: ['zk1:2181'], path: '/web/{address}:{port}' };
+
+it('takes the path of a znode, with the real in it or without', () => {
+  const definitionOf = (path: string): unknown => (definition({ ...ZNODE, path }) as { path: unknown }).path;
+  for (const path of [
+    '/a',
+    '/a/b.c/{port}',
+    '/{address}',
+    '/.{port}',
+    '/a/...',
+    '/gr\u00f6\u00dfe/[{address}]:{port}',
+  ]) {
+    expect(definitionOf(path)).toBe(path);
+  }
+  expect(definition({ ...ZNODE, servers: ['zk1', '[2001:db8::1]:2182', '10.0.0.1'] })).toEqual({
+    type: 'zookeeper',
+    intervalMs: 2_000,
+    timeoutMs: 1_000,
+    jitter: 0.1,
+    servers: ['zk1', '[2001:db8::1]:2182', '10.0.0.1'],
+    path: '/web/{address}:{port}',
+  });
+});
+
 describe('bad records name the field, what is there and what would be right', () => {
   it.each([
     [{ type: 'htp' }, 'type', '"htp"', '"http"?'],
@@ -100,6 +124,26 @@ describe('bad records name the field, what is there and what would be right', ()
     [{ type: 'https', ca: 'file:/etc/ca.pem' }, 'ca', '"verify": false', 'together with "verify": true'],
     [{ type: 'https', key: 'file:/k' }, 'certificate', 'nothing', 'together, or neither'],
     [{ type: 'https', sni: '-x' }, 'sni', '"-x"', 'a host name'],
+    [{ type: 'zookeeper', path: '/a' }, 'servers', 'nothing', 'a list of 1 to 15 members'],
+    [{ type: 'zookeeper', servers: ['zk1'] }, 'path', 'nothing', 'the absolute path of a znode'],
+    [{ ...ZNODE, servers: [] }, 'servers', '[]', 'a list of 1 to 15 members'],
+    [{ ...ZNODE, servers: 'zk1,zk2' }, 'servers', '"zk1,zk2"', 'a list of 1 to 15 members'],
+    [{ ...ZNODE, servers: ['zk1', 'zk2:99999'] }, 'servers[1]', '"zk2:99999"', 'HOST:PORT'],
+    [{ ...ZNODE, servers: ['2001:db8::1'] }, 'servers[0]', '"2001:db8::1"', '[IPV6]:PORT'],
+    [{ ...ZNODE, path: 'web/a' }, 'path', '"web/a"', 'the absolute path of a znode'],
+    [{ ...ZNODE, path: '/' }, 'path', '"/"', 'below the root'],
+    [{ ...ZNODE, path: '/web/' }, 'path', '"/web/"', 'the absolute path of a znode'],
+    [{ ...ZNODE, path: '//web' }, 'path', '"//web"', 'the absolute path of a znode'],
+    [{ ...ZNODE, path: '/web/../a' }, 'path', '"/web/../a"', 'the absolute path of a znode'],
+    [{ ...ZNODE, path: '/web\u0000' }, 'path', String.raw`"/web\u0000"`, 'the absolute path of a znode'],
+    // PathUtils.validatePath takes no surrogates.
+    [{ ...ZNODE, path: '/\u{1f600}' }, 'path', '"/\u{1f600}"', 'the absolute path of a znode'],
+    [{ ...ZNODE, path: `/${'x'.repeat(1_000)}` }, 'path', '"/xxx', 'of at most 1000 characters'],
+    [{ ...ZNODE, path: '/web/{host}' }, 'path', '"{host}"', '"{address}" and "{port}"'],
+    [{ ...ZNODE, path: '/web/{Address}' }, 'path', '"{Address}"', '"{address}" and "{port}"'],
+    [{ ...ZNODE, path: '/web/{address' }, 'path', '"{"', '"{address}" and "{port}"'],
+    [{ ...ZNODE, path: '/web/{{port}}' }, 'path', '"{"', '"{address}" and "{port}"'],
+    [{ ...ZNODE, auth: 'env:ZK' }, 'auth', 'unknown field', 'known: type, interval'],
   ])('%j', (record, field, found, allowed) => {
     const [first] = problems(record);
     expect(first?.field).toBe(field);

@@ -1,0 +1,30 @@
+import { parentPort } from 'node:worker_threads';
+import { checkTypes } from '../checks/catalog.ts';
+import { messageLog } from '../checks/message-log.ts';
+import type { FromShard, ToShard } from '../checks/protocol.ts';
+import { Shard } from '../checks/shard.ts';
+import type { Znodes } from '../checks/znodes.ts';
+import { systemClock } from '../core/system-clock.ts';
+
+/*
+ * The entry of a checking thread, and the root that builds what is in it. Whatever escapes here ends the thread, and
+ * the runner starts another.
+ */
+
+if (parentPort === null) throw new Error('this module runs in a worker thread only');
+const port = parentPort;
+
+const clock = systemClock;
+const random = Math.random;
+const send = (message: FromShard): void => port.postMessage(message);
+
+let znodes: Promise<Znodes> | undefined;
+
+/** Loaded with the first check that asks for a znode: every other agent would carry the code for nothing. */
+async function openZnodes(): Promise<Znodes> {
+  const { Ensembles } = await import('../sources/zookeeper/ensembles.ts');
+  return new Ensembles({ clock, random, log: messageLog(send) });
+}
+
+const shard = new Shard({ clock, random, types: checkTypes, znodes: () => (znodes ??= openZnodes()), send });
+port.on('message', (message: ToShard) => shard.receive(message));
