@@ -152,11 +152,11 @@ usual \`process_*\` and \`nodejs_*\` metrics of the process.`;
 }
 
 function apiPage(): string {
-  const intro = `Every agent answers over HTTP on \`api.listen\` of its bootstrap file, \`127.0.0.1:8370\` by default. There is
-no authentication for reading: whoever may connect may read, so do not listen where strangers can. The same in the words
-of tools: \`GET /v1/openapi.json\`.`;
+  const intro = `Every agent answers over HTTP on \`api.listen\` of its bootstrap file, \`127.0.0.1:8370\` by default; with \`api.tls\`
+over HTTPS (TLS 1.2 or newer) and nothing else. Whoever may connect may read: do not listen where strangers can, or name
+the authority of those who may, by \`api.tls.clientCa\`. The same in the words of tools: \`GET /v1/openapi.json\`.`;
   const writing = `With \`store.operatorAuth\` in the bootstrap file the API also writes to the store, with these credentials; without
-them every write is answered with 403. A write is taken from this machine only, because there is no TLS, shows the same
+them every write is answered with 403. A write is taken from this machine only, over HTTP or HTTPS, shows the same
 credentials ("user:password") as HTTP Basic, names the machine by address, \`localhost\` or host name, and comes from no
 web page. A body is \`application/json\` of at most 64 KiB. Records are validated together with all others, as
 \`vipkeeper set\` does. \`If-Match: "4711"\` writes only if the record is at that revision (\`modified\` of

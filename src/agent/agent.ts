@@ -7,6 +7,7 @@ import type { IpAddress } from '../model/address.ts';
 import type { RecordDecoder } from '../model/decode.ts';
 import { DEFAULT_METRIC_LIMITS } from '../model/metric-limits.ts';
 import type { MetricLimits } from '../model/metric-limits.ts';
+import type { Problem } from '../model/problem.ts';
 import type { StatusView } from '../model/status.ts';
 import type { Sysctls } from '../ipvs/settings/sysctl-files.ts';
 import type { Source } from '../sources/source.ts';
@@ -59,6 +60,8 @@ export interface AgentParts {
   /** What `routerId: auto` stands for. */
   readonly routerId: IpAddress | null;
   readonly resolveSecret: (reference: string) => Result<string, CodedError>;
+  /** What is wrong with files of this machine that others see to. */
+  readonly localProblems: () => readonly Problem[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -249,7 +252,7 @@ export class Agent {
       verdicts: this.#parts.checks.verdicts(),
       kernel: this.#kernel.report(),
       settings: this.#settings.report(),
-      advice: this.#advice.problems(),
+      advice: [...this.#advice.problems(), ...this.#parts.localProblems()],
       peers: this.#routes.peers(),
       routeFailures: this.#routes.failures(),
       counters: this.#counters,

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
 import { Bootstrap } from '../model/bootstrap.ts';
+import type { ApiTls } from '../model/bootstrap.ts';
 import { parseRecordJson } from '../model/json.ts';
 import { NAME_RULE, isName } from '../model/names.ts';
 import type { Problem } from '../model/problem.ts';
@@ -37,6 +38,8 @@ export function loadBootstrap(path: string, host = hostname()): Result<LoadedBoo
   if (stores.length > 1) return err([problem('store', stores.join(' and '), 'one store')]);
   const checked = validate(json.value);
   if (!checked.ok) return err(checked.error.map(({ field, found, allowed }) => problem(field, found, allowed)));
+  const half = loneHalf(checked.value.api.tls);
+  if (half !== null) return err([problem(half, 'nothing', '"clientCertificate" and "clientKey" together, or neither')]);
   const agent = checked.value.agent ?? host.split('.')[0] ?? '';
   if (!isName(agent)) return err([problem('agent', `the host name ${JSON.stringify(host)}`, NAME_RULE)]);
   return ok({ ...checked.value, agent });
@@ -54,4 +57,10 @@ export function describeBootstrapProblems(path: string, problems: readonly Probl
 function storesIn({ store }: Record<string, unknown>): readonly string[] {
   if (typeof store !== 'object' || store === null) return [];
   return ['zookeeper', 'etcd', 'directory'].filter((kind) => Object.hasOwn(store, kind));
+}
+
+/** The field that is missing beside its other half. */
+function loneHalf(tls: ApiTls | undefined): string | null {
+  if (tls === undefined || (tls.clientCertificate === undefined) === (tls.clientKey === undefined)) return null;
+  return `api.tls.${tls.clientKey === undefined ? 'clientKey' : 'clientCertificate'}`;
 }

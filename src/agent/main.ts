@@ -3,6 +3,7 @@ import { EXIT_CODES, exitCodeOf } from '../core/exit-codes.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { lockStateDir } from './agent-lock.ts';
 import type { Departure } from './agent.ts';
+import { apiTlsProblems } from './api-tls.ts';
 import { describeBootstrapProblems, loadBootstrap } from './bootstrap-file.ts';
 import { keepHeapSmall } from './heap-policy.ts';
 import { createLogger } from './logger.ts';
@@ -25,6 +26,11 @@ export async function runAgent(bootstrapPath: string, options: RunOptions): Prom
   const bootstrap = loadBootstrap(bootstrapPath);
   if (!bootstrap.ok) {
     process.stderr.write(`vipkeeper: ${describeBootstrapProblems(bootstrapPath, bootstrap.error)}\n`);
+    return EXIT_CODES.invalid.code;
+  }
+  const tlsProblems = apiTlsProblems(bootstrapPath, bootstrap.value.api);
+  if (tlsProblems.length > 0) {
+    process.stderr.write(`vipkeeper: ${describeBootstrapProblems(bootstrapPath, tlsProblems)}\n`);
     return EXIT_CODES.invalid.code;
   }
   const lock = lockStateDir(bootstrap.value.stateDir);

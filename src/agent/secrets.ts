@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
 import { CodedError } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
+import { readSmallFile } from './small-file.ts';
 
 const MAX_SECRET_BYTES = 16 * 1024;
 
@@ -17,13 +17,11 @@ export function resolveSecret(reference: string, env: NodeJS.ProcessEnv = proces
   }
   const path = reference.replace(/^file:/, '');
   try {
-    // Asked before it is read: a device or a pipe would never end.
-    const stat = statSync(path);
-    if (!stat.isFile() || stat.size > MAX_SECRET_BYTES) {
+    const bytes = readSmallFile(path, MAX_SECRET_BYTES);
+    if (bytes === null) {
       const message = `${reference}: not a regular file of at most ${MAX_SECRET_BYTES} bytes`;
       return err(new CodedError('SECRET_UNREADABLE', message));
     }
-    const bytes = readFileSync(path);
     const value = bytes.toString('utf8').replace(/\r?\n$/, '');
     if (value === '') return err(new CodedError('SECRET_UNREADABLE', `${reference}: the file is empty`));
     return ok(value);

@@ -55,7 +55,7 @@ export interface StatusInput {
   readonly verdicts: Verdicts;
   readonly kernel: KernelReport;
   readonly settings: SettingsReport;
-  /** What the records ask of the host's own settings, and is not so. */
+  /** What is not as it should be on this machine. */
   readonly advice: readonly Problem[];
   readonly peers: readonly PeerStatus[];
   readonly routeFailures: readonly string[];

@@ -1,11 +1,11 @@
+import { ServedCertificate } from '../api/served-certificate.ts';
 import { createApi } from '../api/server.ts';
-import { parseListen } from '../api/listen.ts';
+import { isLoopbackOnly, parseListen } from '../api/listen.ts';
 import { MetricsRegistry } from '../api/metrics.ts';
 import { createSpeaker } from '../bgp/worker-speaker.ts';
 import { checkCatalog } from '../checks/decode.ts';
 import { createCheckRunner } from '../checks/runner.ts';
-import { asCodedError, describeError } from '../core/errors.ts';
-import type { CodedError } from '../core/errors.ts';
+import { CodedError, asCodedError, describeError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
@@ -17,6 +17,7 @@ import { SysctlFiles } from '../ipvs/settings/sysctl-files.ts';
 import { RecordDecoder } from '../model/decode.ts';
 import { openSource, openStoreClient } from '../sources/open-source.ts';
 import { Agent } from './agent.ts';
+import { apiTlsLoader } from './api-tls.ts';
 import type { LoadedBootstrap } from './bootstrap-file.ts';
 import { automaticRouterId } from './router-id.ts';
 import { resolveSecret } from './secrets.ts';
@@ -38,6 +39,8 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
   const random = Math.random;
   const version = readVersion();
   const sourceDeps = { clock, random, log: log.child({ part: 'source' }) };
+  const certificate = servedCertificate(bootstrap, log.child({ part: 'api' }));
+  if (!certificate.ok) return certificate;
   const source = await openSource(storeSettings(bootstrap, 'agent'), sourceDeps);
   if (!source.ok) return source;
   const kernelDeps = { clock, log: log.child({ part: 'kernel' }) };
@@ -65,11 +68,13 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
       sysctls: new SysctlFiles(),
       routerId: automaticRouterId(),
       resolveSecret,
+      localProblems: () => certificate.value?.problems() ?? [],
       clock,
       random,
       log,
     },
   );
+  const listen = bootstrap.api.listen === null ? null : parseListen(bootstrap.api.listen);
   const api = createApi({
     status: () => agent.status(),
     freshen: () => agent.freshen(),
@@ -82,10 +87,14 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
       () => agent.counters,
       () => agent.metricLimits(),
     ),
-    listen: bootstrap.api.listen === null ? null : parseListen(bootstrap.api.listen),
+    listen,
+    certificate: certificate.value,
     version,
     desk: operatorDesk(bootstrap, log.child({ part: 'operators' })),
   });
+  if (listen !== null && !isLoopbackOnly(listen) && certificate.value === null) {
+    log.warn({ listen: bootstrap.api.listen }, 'other machines may read from the API, in plain HTTP: see "api.tls"');
+  }
   try {
     const { address } = await api.start();
     return ok({ agent, api: { address, stop: () => api.stop() } });
@@ -94,6 +103,16 @@ export async function wireAgent(bootstrap: LoadedBootstrap, log: Log): Promise<R
     await agent.stop({ kind: 'restart' });
     return err(asCodedError(error, 'API_LISTEN'));
   }
+}
+
+/** null = plain HTTP, or none at all. */
+function servedCertificate({ api }: LoadedBootstrap, log: Log): Result<ServedCertificate | null, CodedError> {
+  if (api.listen === null || api.tls === undefined) return ok(null);
+  const load = apiTlsLoader(api.tls);
+  const first = load();
+  if (first.ok) return ok(new ServedCertificate(first.value, { load, clock: systemClock, log }));
+  const faults = first.error.map(({ field, file, found }) => `${field}: ${file}: ${found}`);
+  return err(new CodedError('BOOTSTRAP_INVALID', faults.join('; ')));
 }
 
 /** Without credentials of the operators' own there is nobody who may write. */

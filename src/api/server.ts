@@ -1,3 +1,4 @@
+import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { fastify } from 'fastify';
@@ -14,6 +15,9 @@ import { templateOf } from './openapi.ts';
 import type { OperatorDesk } from './operator-desk.ts';
 import type { Reply, Route, Verify } from './route.ts';
 import { ROUTES } from './routes.ts';
+import { endWithError } from './raw-reply.ts';
+import { createSecureServer } from './secure-server.ts';
+import type { ServedCertificate } from './served-certificate.ts';
 import type { ApiErrorCode, ErrorReply } from './schemas.ts';
 import { ErrorReply as ErrorReplySchema, JSON_CONTENT_TYPE, plainSchema } from './schemas.ts';
 import { sendStatus } from './status-reply.ts';
@@ -32,6 +36,8 @@ export interface ApiDeps {
   readonly metrics: MetricsRegistry;
   /** null = the API is off. */
   readonly listen: ListenAddress | null;
+  /** Absent = it speaks plain HTTP. */
+  readonly certificate?: ServedCertificate | null;
   readonly version: string;
   readonly clock?: Clock;
   /** Where writes go; null = the API only reads. */
@@ -51,27 +57,34 @@ export interface Api {
 /** A request to read has no body; what is larger is a mistake. */
 const BODY_LIMIT_BYTES = 1_024;
 const WRITE_LIMIT_BYTES = MAX_RECORD_BYTES;
-const REQUEST_TIMEOUT_MS = 5_000;
-const KEEP_ALIVE_MS = 10_000;
-/** Covers a client that reads a large answer slowly, or not at all. */
-const IDLE_CONNECTION_MS = 15_000;
+const TIMEOUTS = {
+  requestTimeout: 5_000,
+  keepAliveTimeout: 10_000,
+  /** Covers a client that reads a large answer slowly, or not at all. */
+  connectionTimeout: 15_000,
+};
 const MAX_CONNECTIONS = 128;
 const STOP_GRACE_MS = 1_000;
 
 export function createApi(deps: ApiDeps): Api {
   const app = buildApp(deps);
-  const clock = deps.clock ?? systemClock;
+  const { clock = systemClock, certificate = null } = deps;
   return {
     async start() {
       if (deps.listen === null) return { address: null };
       const { host, port } = deps.listen;
       try {
-        return { address: await app.listen({ host, port }) };
+        const address = await app.listen({ host, port });
+        if (certificate === null) return { address };
+        certificate.start();
+        // Fastify does not know what its server speaks.
+        return { address: address.replace(/^http:/, 'https:') };
       } catch (cause) {
         throw new CodedError('API_LISTEN', `the API cannot listen on ${host} port ${port}`, { cause });
       }
     },
     async stop() {
+      certificate?.stop();
       const cancel = clock.after(STOP_GRACE_MS, () => app.server.closeAllConnections());
       try {
         await app.close();
@@ -84,12 +97,10 @@ export function createApi(deps: ApiDeps): Api {
 
 /** The API without a socket: what tests inject requests into. */
 export function buildApp(deps: ApiDeps): FastifyInstance {
-  const { log } = deps;
+  const { log, clock = systemClock, certificate = null } = deps;
   const app = fastify({
+    ...TIMEOUTS,
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionTimeout: IDLE_CONNECTION_MS,
     forceCloseConnections: 'idle',
     // Requests that arrive on an open connection while we stop are still answered; the connection closes after.
     return503OnClosing: false,
@@ -97,6 +108,7 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
       void sendError(reply, error.statusCode ?? 400, 'BAD_REQUEST', error.message);
     },
     clientErrorHandler: refuseGarbage,
+    ...(certificate === null ? {} : { serverFactory: secureServerFactory(certificate, { clock, log }) }),
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   app.addHook('onRequest', (_request, reply, done) => {
@@ -117,6 +129,10 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
   for (const route of ROUTES) addRoute(app, route, deps);
   for (const route of WRITE_ROUTES) addWriteRoute(app, route, deps);
   return app;
+}
+
+function secureServerFactory(certificate: ServedCertificate, deps: { readonly clock: Clock; readonly log: Log }) {
+  return (handler: RequestListener): Server => createSecureServer(handler, certificate, TIMEOUTS, deps);
 }
 
 function addWriteRoute(app: FastifyInstance, route: WriteRoute, { desk, status }: ApiDeps): void {
@@ -267,12 +283,6 @@ function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
     return;
   }
   const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const status = late ? '408 Request Timeout' : '400 Bad Request';
-  const message = late ? 'the request did not end in time' : 'this is not an HTTP request';
-  const body: ErrorReply = { error: { code: 'BAD_REQUEST', message } };
-  const text = JSON.stringify(body);
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
-  );
+  if (late) endWithError(socket, '408 Request Timeout', 'the request did not end in time');
+  else endWithError(socket, '400 Bad Request', 'this is not an HTTP request');
 }

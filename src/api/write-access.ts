@@ -1,9 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
+import { isLoopback } from './listen.ts';
 
 /*
- * Who may write through the API. It speaks plain HTTP, so it takes writes from this machine only; and since any program
- * on it, a browser with a hostile page included, can reach loopback, every write shows the operators' own credentials.
+ * Who may write through the API. It may speak plain HTTP, and whoever may scrape it over HTTPS is no operator yet, so it
+ * takes writes from this machine only; and since any program on it, a browser with a hostile page included, can reach
+ * loopback, every write shows the operators' own credentials.
  */
 
 /** What of a request decides; plain data. */
@@ -31,7 +33,7 @@ export function judgeWriter(
   hostNames: readonly string[],
 ): AccessVerdict {
   if (!isLoopback(request.remoteAddress)) {
-    return forbidden('writes are taken from this machine only, because the API has no TLS');
+    return forbidden('writes are taken from this machine only');
   }
   if (!isOwnHost(request.host, hostNames)) {
     return forbidden('the Host header names another machine: use the address, localhost, or the host name');
@@ -52,11 +54,6 @@ function forbidden(message: string): AccessVerdict {
 
 function unauthorized(message: string): AccessVerdict {
   return { kind: 'unauthorized', message };
-}
-
-function isLoopback(address: string): boolean {
-  const plain = address.replace(/^::ffff:/, '');
-  return plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
 }
 
 function isOwnHost(host: string | undefined, names: readonly string[]): boolean {

@@ -33,6 +33,25 @@ const Tls = nestedObject(
   { description: 'TLS to the store; absent = plain.' },
 );
 
+const ApiTls = nestedObject(
+  {
+    certificate: path('PEM file with our certificate, and behind it those that lead to its authority.'),
+    key: path('PEM file with its key.'),
+    clientCa: Type.Optional(
+      path('PEM file with authorities: a client without a certificate of theirs is refused; absent = nobody is.'),
+    ),
+    clientCertificate: Type.Optional(
+      path('PEM file with the certificate that the command line of this machine shows, where there is `clientCa`.'),
+    ),
+    clientKey: Type.Optional(path('PEM file with its key.')),
+  },
+  {
+    description:
+      'HTTPS, and nothing else, on `listen`; absent = HTTP. Files that are replaced are used from the next connection on.',
+  },
+);
+export type ApiTls = Static<typeof ApiTls>;
+
 /** Writing is another right than reading: the daemon itself never uses these. */
 const operatorAuth = Type.Optional(
   secret({ description: 'Credentials "user:password" for writes by operators; absent = the API is read-only.' }),
@@ -105,6 +124,7 @@ export const Bootstrap = nestedObject({
         description: 'Where the HTTP API listens; null = nowhere.',
         allowed: 'HOST:PORT, [IPV6]:PORT or null',
       }),
+      tls: Type.Optional(ApiTls),
     },
     { default: {}, description: 'The HTTP API.' },
   ),

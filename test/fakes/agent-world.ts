@@ -51,6 +51,7 @@ export class AgentRun {
         sysctls: { read: (name) => host.sysctls.get(name) ?? null },
         routerId: address('10.1.0.2'),
         resolveSecret: (reference) => ok(reference),
+        localProblems: () => [],
         clock,
         random: () => 0,
         log,

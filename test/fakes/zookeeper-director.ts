@@ -46,6 +46,7 @@ export class ZookeeperDirector {
         sysctls: { read: (name) => this.#host.sysctls.get(name) ?? null },
         routerId: address('10.1.0.2'),
         resolveSecret: (reference) => ok(reference),
+        localProblems: () => [],
         clock: systemClock,
         random: Math.random,
         log: this.log,

@@ -7,6 +7,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { lockStateDir } from '../../../src/agent/agent-lock.ts';
 import { runAgent } from '../../../src/agent/main.ts';
 import { tempDir } from '../../fakes/temp-dir.ts';
+import { pem, tlsFiles } from '../../fakes/tls-files.ts';
 
 const cli = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 
@@ -38,6 +39,32 @@ it('answers 3 and names the field when the bootstrap file is wrong, before it to
   expect(code).toBe(3);
   expect(err).toMatch(/sateDir.*stateDir/);
   expect(existsSync(join(dir, 'state'))).toBe(false);
+});
+
+it.each(['certificate', 'key', 'clientCa'] as const)(
+  'answers 3 where the file of api.tls.%s is not there',
+  async (field) => {
+    const dir = tempDir();
+    const gone = join(dir, 'gone.pem');
+    const { code, err } = await refused(
+      bootstrapFile(dir, { api: { listen: '127.0.0.1:1', tls: { ...tlsFiles(), [field]: gone } } }),
+    );
+    expect(code).toBe(3);
+    expect(err).toContain(
+      `the bootstrap file ${join(dir, 'bootstrap.json')} cannot be used:\n  api.tls.${field}: found ${gone}`,
+    );
+    expect(err).toMatch(/ENOENT.*, allowed a PEM file with/);
+    expect(existsSync(join(dir, 'state'))).toBe(false);
+  },
+);
+
+it('answers 3 where the key of the API is that of another certificate', async () => {
+  const dir = tempDir();
+  const files = tlsFiles();
+  writeFileSync(files.key, pem('client.key'));
+  const { code, err } = await refused(bootstrapFile(dir, { api: { listen: '127.0.0.1:1', tls: files } }));
+  expect(code).toBe(3);
+  expect(err).toMatch(/api\.tls\.key: found .*: not the key of the first certificate in .*, allowed a PEM file with/);
 });
 
 it('answers 6 while another agent lives in its state directory, and leaves that one its lock', async () => {

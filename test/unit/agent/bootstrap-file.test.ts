@@ -65,6 +65,16 @@ describe('the bootstrap file', () => {
       /^store\.directory\.path\|"store"\|an absolute path/,
     ],
     ['a secret in the open', '{"store":{"zookeeper":{"servers":["a"],"auth":"me:pw"}}}', /auth\|.*\|a reference/],
+    [
+      'a client certificate without its key',
+      '{"store":{"directory":{"path":"/a"}},"api":{"tls":{"certificate":"/c","key":"/k","clientCertificate":"/d"}}}',
+      /^api\.tls\.clientKey\|nothing\|.*together/,
+    ],
+    [
+      'a certificate of the API without its key',
+      '{"store":{"directory":{"path":"/a"}},"api":{"tls":{"certificate":"/c"}}}',
+      /^api\.tls\.key\|nothing\|an absolute path/,
+    ],
     ['the same key twice', '{"root":"/a","root":"/b"}', /the key "root" twice/],
   ])('names the field for %s', (_what, text, pattern) => {
     const problems = load(text);
