@@ -1,38 +1,35 @@
 import type { Static, TSchema } from 'typebox';
-import { parseListen, urlOf } from '../api/listen.ts';
-import { describeError } from '../core/errors.ts';
 import { validatorOf } from '../model/validate.ts';
+import type { AgentRequest } from './agent-connection.ts';
+import { exchange } from './agent-connection.ts';
+import type { AgentEndpoint, ApiOptions } from './agent-endpoint.ts';
+import { namedEndpoint, ownEndpoint } from './agent-endpoint.ts';
 import { bootstrapOf } from './bootstrap-access.ts';
 import type { CliContext } from './io.ts';
 import { CliFailure } from './io.ts';
 
-interface AgentRequest {
-  readonly method: 'GET' | 'POST';
-  readonly timeoutMs: number;
-}
-
 const READ: AgentRequest = { method: 'GET', timeoutMs: 5_000 };
 
-/** Where the agent answers: the address that was given, or that of the bootstrap file. @throws CliFailure */
-export function agentUrl(
+/** The agent that is to be asked: the one that was named, or that of the bootstrap file. @throws CliFailure */
+export function agentEndpoint(
   context: CliContext,
-  { api, bootstrap }: { readonly api?: URL; readonly bootstrap: string },
-): URL | string {
-  if (api !== undefined) return api;
-  const { listen } = bootstrapOf(context, bootstrap).api;
-  if (listen !== null) return urlOf(parseListen(listen));
-  throw new CliFailure('failure', `the API is off: "api.listen" is null in ${bootstrap}`);
+  options: ApiOptions & { readonly bootstrap: string },
+): AgentEndpoint {
+  const endpoint = namedEndpoint(options) ?? ownEndpoint(bootstrapOf(context, options.bootstrap).api);
+  if (endpoint !== null) return endpoint;
+  throw new CliFailure('failure', `the API is off: "api.listen" is null in ${options.bootstrap}`);
 }
 
 /** Asks a running agent. @throws CliFailure when there is no answer, or none of this schema */
 export async function askAgent<S extends TSchema>(
-  api: URL | string,
+  endpoint: AgentEndpoint,
   path: string,
   schema: S,
   request: AgentRequest = READ,
 ): Promise<Static<S>> {
-  const url = new URL(path, api);
-  const text = await fetchText(url, request);
+  const url = new URL(path, endpoint.url);
+  const { status, text } = await exchange(endpoint, path, request);
+  if (status < 200 || status > 299) throw new CliFailure('failure', `${url.href} answers ${status}: ${text}`);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -44,15 +41,4 @@ export async function askAgent<S extends TSchema>(
   const [problem] = checked.error;
   const where = problem === undefined ? '' : `: ${problem.field} is ${problem.found}`;
   throw new CliFailure('failure', `${url.href} does not answer with what this version understands${where}`);
-}
-
-async function fetchText(url: URL, { method, timeoutMs }: AgentRequest): Promise<string> {
-  let answer: Response;
-  try {
-    answer = await fetch(url, { method, signal: AbortSignal.timeout(timeoutMs), redirect: 'error' });
-  } catch (error) {
-    throw new CliFailure('failure', `no agent answers at ${url.origin}: ${describeError(error)}`);
-  }
-  if (!answer.ok) throw new CliFailure('failure', `${url.href} answers ${answer.status}: ${await answer.text()}`);
-  return answer.text();
 }

@@ -2,10 +2,11 @@ import type { LoadedBootstrap } from '../agent/bootstrap-file.ts';
 import { peekLastKnownGood } from '../agent/last-known-good.ts';
 import type { Baseline } from '../agent/policy/preview.ts';
 import { baselineOf, noBaseline, preview } from '../agent/policy/preview.ts';
-import { parseListen, urlOf } from '../api/listen.ts';
 import { describeError } from '../core/errors.ts';
 import { RecordDecoder } from '../model/decode.ts';
 import type { StatusView } from '../model/status.ts';
+import type { AgentEndpoint, ApiOptions } from './agent-endpoint.ts';
+import { namedEndpoint, ownEndpoint } from './agent-endpoint.ts';
 import { fetchStatus } from './agent-status.ts';
 import type { ConfigurationEdit } from './configuration-edit.ts';
 import { affectedReals } from './connections.ts';
@@ -14,19 +15,18 @@ import type { AgentPreview } from './preview-page.ts';
 
 export interface PreviewTarget {
   readonly agent: string;
-  /** Where it answers; null = it is not asked. */
-  readonly api: URL | string | null;
+  /** null = it is not asked. */
+  readonly endpoint: AgentEndpoint | null;
 }
 
 /** The agent that a command is about: the one that is named, or that of this machine. */
 export function previewTarget(
   bootstrap: LoadedBootstrap,
-  options: { readonly agent?: string; readonly api?: URL },
+  options: ApiOptions & { readonly agent?: string },
 ): PreviewTarget {
   const agent = options.agent ?? bootstrap.agent;
-  if (options.api !== undefined) return { agent, api: options.api };
-  const { listen } = bootstrap.api;
-  return { agent, api: agent === bootstrap.agent && listen !== null ? urlOf(parseListen(listen)) : null };
+  const own = agent === bootstrap.agent ? ownEndpoint(bootstrap.api) : null;
+  return { agent, endpoint: namedEndpoint(options) ?? own };
 }
 
 /** What an edit would do to an agent, as far as that can be told from here. */
@@ -78,11 +78,11 @@ function baselineFor(
 }
 
 /** The status, or why there is none. */
-async function askAgent({ agent, api }: PreviewTarget): Promise<StatusView | string> {
-  if (api === null) return `it was not asked; --api names its address`;
+async function askAgent({ agent, endpoint }: PreviewTarget): Promise<StatusView | string> {
+  if (endpoint === null) return `it was not asked; --api names its address`;
   try {
-    const status = await fetchStatus(api);
-    return status.agent === agent ? status : `at ${String(api)} is agent ${status.agent}`;
+    const status = await fetchStatus(endpoint);
+    return status.agent === agent ? status : `at ${endpoint.url.href} is agent ${status.agent}`;
   } catch (error) {
     return describeError(error);
   }

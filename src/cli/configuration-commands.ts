@@ -12,7 +12,7 @@ import type { PlanOptions } from './commands/plan-change.ts';
 import { planChange } from './commands/plan-change.ts';
 import * as help from './help-texts.ts';
 import type { CliContext } from './io.ts';
-import { bootstrapOption, collected, markAddress, parseApiUrl, parseConfigRevision } from './options.ts';
+import { addApiOptions, bootstrapOption, collected, markAddress, parseConfigRevision } from './options.ts';
 
 const FOLDER = 'directory with the records as files: DIR/config/vips/web.json';
 
@@ -44,7 +44,7 @@ export function addConfigurationCommands(
     .action(async (folder: string | undefined, options: LintOptions) => {
       done(await lintRecords(context, folder, options));
     });
-  program
+  const plan = program
     .command('plan')
     .description('say what an edit would do to an agent, without making it')
     .argument('[DIR]', `${FOLDER}; without it what the agent has not taken over yet`)
@@ -52,8 +52,8 @@ export function addConfigurationCommands(
     .addOption(new Option('--set <PATH=VALUE>', 'instead of DIR: one record, JSON or @FILE').argParser(collected))
     .addOption(new Option('--rm <PATH>', 'instead of DIR: one record less, and all below it').argParser(collected))
     .option('--prune', 'with what DIR does not have deleted')
-    .option('--agent <NAME>', 'what it would do to this agent; else to that of this machine')
-    .option('--api <URL>', 'where that agent answers, for its connections', parseApiUrl)
+    .option('--agent <NAME>', 'what it would do to this agent; else to that of this machine');
+  addApiOptions(plan, 'where that agent answers, for its connections')
     .option('--json', 'the whole preview')
     .addHelpText('after', `\n${help.PLAN_NOTE}\n\n${help.exampleText(help.PLAN_EXAMPLES)}`)
     .action(async (folder: string | undefined, options: PlanOptions) => {

@@ -19,6 +19,7 @@ export const MAIN_EXAMPLES: Examples = [
 export const STATUS_EXAMPLES: Examples = [
   ['vipkeeper status', 'the agent of this machine'],
   ['vipkeeper status --api http://10.0.0.1:8370', 'another one'],
+  ['vipkeeper status --api https://lb2.example.net:8370 --api-ca /etc/vipkeeper/ca.pem', 'another one, over HTTPS'],
   [`vipkeeper status --json | jq '.services[].reals[] | select(.verdict != "up")'`, 'reals that are not up'],
 ];
 
@@ -119,6 +120,9 @@ export const WATCH_EXAMPLES: Examples = [
 export const SIGNALS = `Signals:
   SIGTERM, SIGINT  stop: withdraw the routes, tell the peers (Cease), keep the kernel table (not with --flush)
   SIGUSR2          leave for a restart: peers keep the routes (BGP graceful restart), nothing is withdrawn`;
+
+export const HEALTH_NOTE = `Exit code 0: it does. Whether it does all of its work, and if not why, is in "vipkeeper status", and for tools in
+/readyz. Both follow the bootstrap file: plain HTTP, HTTPS, or HTTPS with a client certificate.`;
 
 export const VERIFY_NOTE = `The agent does the same by itself every "verifyInterval". What somebody else changed in its services, reals and
 VIP addresses is printed and changed back; services that are not its own are left alone.`;

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
 import type { IpAddress } from '../model/address.ts';
 import { parseAddress } from '../model/address.ts';
 import { durationMs } from '../model/duration.ts';
@@ -13,17 +14,26 @@ export function bootstrapOption({ io }: CliContext): Option {
   return new Option('--bootstrap <FILE>', 'the bootstrap file').default(path);
 }
 
+/** `--api` with what belongs to it. @param purpose what the address is for */
+export function addApiOptions(command: Command, purpose: string): Command {
+  return command
+    .option('--api <URL>', purpose, parseApiUrl)
+    .option('--api-ca <FILE>', "PEM file with the authorities to trust there (https); else the system's")
+    .option('--api-certificate <FILE>', 'PEM file with the certificate to show there, for an agent with "clientCa"')
+    .option('--api-key <FILE>', 'PEM file with its key');
+}
+
 export function parseRevision(text: string): bigint {
   if (/^[0-9]{1,20}$/.test(text)) return BigInt(text);
   throw new InvalidArgumentError('A revision is a whole number, as get --json shows it.');
 }
 
-export function parseApiUrl(text: string): URL {
+function parseApiUrl(text: string): URL {
   if (URL.canParse(text)) {
     const url = new URL(text);
     if (url.protocol === 'http:' || url.protocol === 'https:') return url;
   }
-  throw new InvalidArgumentError('An address is such as http://127.0.0.1:8370.');
+  throw new InvalidArgumentError('An address is such as http://127.0.0.1:8370, or with https.');
 }
 
 /** The revision of a configuration: its digits, with or without "sha256:". */

@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import type { ListOptions, ReadOptions } from './commands/read-records.ts';
 import { getRecord, listRecords } from './commands/read-records.ts';
+import type { HealthOptions } from './commands/check-health.ts';
+import { checkHealth } from './commands/check-health.ts';
 import { restartAgent } from './commands/restart-agent.ts';
 import type { StatusOptions } from './commands/show-status.ts';
 import { showStatus } from './commands/show-status.ts';
@@ -12,9 +14,11 @@ import { addConfigurationCommands } from './configuration-commands.ts';
 import * as help from './help-texts.ts';
 import type { CliContext } from './io.ts';
 import { addOperationCommands } from './operation-commands.ts';
-import { bootstrapOption, parseApiUrl, parseRevision } from './options.ts';
+import { addApiOptions, bootstrapOption, parseRevision } from './options.ts';
 
 const HELP_WIDTH = 110;
+
+const ASKED_AGENT = 'ask the agent at this address, not the one that the bootstrap file names';
 
 type BootstrapOption = { readonly bootstrap: string };
 
@@ -61,19 +65,26 @@ function addAgentCommands(program: Command, context: CliContext, done: (exitCode
     .action(async ({ bootstrap, flush }: BootstrapOption & { readonly flush?: boolean }) => {
       done(await context.deps.runAgent(bootstrap, { flush: flush === true }));
     });
-  program
+  const status = program
     .command('status')
     .description('show what the running agent knows and does')
-    .addOption(bootstrapOption(context))
-    .option('--api <URL>', 'ask the agent at this address, not the one that the bootstrap file names', parseApiUrl)
+    .addOption(bootstrapOption(context));
+  addApiOptions(status, ASKED_AGENT)
     .option('--json', 'the whole read model, as /v1/status gives it')
     .addHelpText('after', `\n${help.exampleText(help.STATUS_EXAMPLES)}`)
     .action((options: StatusOptions) => showStatus(context, options));
-  program
+  const health = program
+    .command('health')
+    .description('say whether the running agent answers at all: for a supervisor')
+    .addOption(bootstrapOption(context));
+  addApiOptions(health, ASKED_AGENT)
+    .addHelpText('after', `\n${help.HEALTH_NOTE}`)
+    .action((options: HealthOptions) => checkHealth(context, options));
+  const verify = program
     .command('verify')
     .description('have the running agent compare the kernel with what should be in force, and mend it, now')
-    .addOption(bootstrapOption(context))
-    .option('--api <URL>', 'ask the agent at this address, not the one that the bootstrap file names', parseApiUrl)
+    .addOption(bootstrapOption(context));
+  addApiOptions(verify, ASKED_AGENT)
     .option('--json', 'the answer of /v1/verify')
     .addHelpText('after', `\n${help.VERIFY_NOTE}`)
     .action((options: VerifyOptions) => verifyKernel(context, options));

@@ -4,6 +4,7 @@ import { editProblems } from '../../agent/policy/edit-problems.ts';
 import { EXIT_CODES } from '../../core/exit-codes.ts';
 import { revisionOf } from '../../model/revision.ts';
 import type { StoreClient } from '../../sources/source.ts';
+import type { ApiOptions } from '../agent-endpoint.ts';
 import { previewFor, previewTarget } from '../agent-preview.ts';
 import { withStore } from '../bootstrap-access.ts';
 import { changePage, changeSummary } from '../change-page.ts';
@@ -15,13 +16,12 @@ import { CliFailure } from '../io.ts';
 import type { AgentPreview } from '../preview-page.ts';
 import { previewPage } from '../preview-page.ts';
 
-export interface PlanOptions {
+export interface PlanOptions extends ApiOptions {
   readonly bootstrap: string;
   readonly set?: readonly string[];
   readonly rm?: readonly string[];
   readonly prune?: boolean;
   readonly agent?: string;
-  readonly api?: URL;
   readonly json?: boolean;
 }
 

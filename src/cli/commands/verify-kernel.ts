@@ -1,12 +1,12 @@
 import { VerificationView } from '../../model/verification.ts';
-import { agentUrl, askAgent } from '../agent-api.ts';
+import { agentEndpoint, askAgent } from '../agent-api.ts';
+import type { ApiOptions } from '../agent-endpoint.ts';
 import type { CliContext } from '../io.ts';
 import { CliFailure } from '../io.ts';
 import { printable } from '../table.ts';
 
-export interface VerifyOptions {
+export interface VerifyOptions extends ApiOptions {
   readonly bootstrap: string;
-  readonly api?: URL;
   readonly json?: boolean;
 }
 
@@ -16,7 +16,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /** `vipkeeper verify`: has the running agent compare the kernel at once, and prints what it found and mended. */
 export async function verifyKernel(context: CliContext, options: VerifyOptions): Promise<void> {
   const request = { method: 'POST', timeoutMs: ANSWER_TIMEOUT_MS } as const;
-  const found = await askAgent(agentUrl(context, options), '/v1/verify', VerificationView, request);
+  const found = await askAgent(agentEndpoint(context, options), '/v1/verify', VerificationView, request);
   context.io.out(options.json === true ? `${JSON.stringify(found, null, 2)}\n` : verificationPage(found));
   if (found.failures.length > 0) throw new CliFailure('failure', 'not everything is as it should be');
 }
