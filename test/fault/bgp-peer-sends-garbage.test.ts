@@ -2,8 +2,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Speaker } from '../../src/bgp/port.ts';
 import { address, peerSettings, route, speakerSettings } from '../fakes/bgp-settings.ts';
 import * as w from '../fakes/bgp-wire.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 import { type PeerConnection, ScriptedPeer } from '../lab/bgp-peer.ts';
-import { established, localSpeaker } from '../lab/bgp-speaker.ts';
+import { clockedSpeaker, established } from '../lab/bgp-speaker.ts';
 
 const NOTIFICATION = 3;
 
@@ -15,10 +16,13 @@ afterEach(async () => {
   await peer?.stop();
 });
 
-async function start(onConnection: (connection: PeerConnection, count: number) => void): Promise<ScriptedPeer> {
+async function start(
+  clock: ManualClock,
+  onConnection: (connection: PeerConnection, count: number) => void,
+): Promise<ScriptedPeer> {
   peer = await ScriptedPeer.listen('127.0.0.21', onConnection);
-  speaker = localSpeaker();
-  const settings = peerSettings({ address: address('127.0.0.21'), port: peer.port, connectRetryMs: 100 });
+  speaker = clockedSpeaker(clock);
+  const settings = peerSettings({ address: address('127.0.0.21'), port: peer.port });
   speaker.configure(speakerSettings({ peers: [settings] }));
   void speaker.setRoutes([route('203.0.113.1')], 0);
   return peer;
@@ -42,12 +46,14 @@ const CASES: readonly (readonly [string, readonly string[], string])[] = [
 
 describe('a peer that sends', () => {
   it.each(CASES)('%s is told what was wrong, and gets another chance', async (_, messages, told) => {
-    const bad = await start((connection, count) => {
+    const clock = new ManualClock();
+    const bad = await start(clock, (connection, count) => {
       connection.send(...(count === 1 ? messages : [w.open(), w.KEEPALIVE_HEX]));
     });
     const first = await bad.connection(1);
     expect((await first.received(NOTIFICATION)).slice(38)).toBe(told);
     if (speaker === undefined) throw new Error('no speaker');
+    await clock.advanceAsync(1000);
     await bad.connection(2);
     await established(speaker);
     expect(bad.connections).toHaveLength(2);

@@ -1,15 +1,10 @@
-import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { dialTcp } from '../../src/bgp/connection.ts';
 import type { Speaker } from '../../src/bgp/port.ts';
-import { BgpSpeaker } from '../../src/bgp/speaker.ts';
-import { silentLog } from '../../src/core/ports.ts';
-import { systemClock } from '../../src/core/system-clock.ts';
 import { address, peerSettings, route, speakerSettings } from '../fakes/bgp-settings.ts';
 import * as w from '../fakes/bgp-wire.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { ScriptedPeer } from '../lab/bgp-peer.ts';
-import { established } from '../lab/bgp-speaker.ts';
+import { clockedSpeaker, established } from '../lab/bgp-speaker.ts';
 import { eventually } from '../lab/eventually.ts';
 
 const NOTIFICATION = 3;
@@ -22,20 +17,12 @@ afterEach(async () => {
   await peer?.stop();
 });
 
-/** Sessions with the test's clock on real sockets: hours pass at once, octets take their time. */
 async function start(
   clock: ManualClock,
   messages: readonly string[],
 ): Promise<{ peer: ScriptedPeer; speaker: Speaker }> {
   const listening = await ScriptedPeer.listen('127.0.0.23', (connection) => connection.send(...messages));
-  const made = new BgpSpeaker({
-    clock,
-    random: () => 0,
-    log: silentLog,
-    dial: dialTcp(systemClock),
-    interfaces: networkInterfaces,
-    defer: (run) => void setImmediate(run),
-  });
+  const made = clockedSpeaker(clock);
   peer = listening;
   speaker = made;
   made.configure(speakerSettings({ peers: [peerSettings({ address: address('127.0.0.23'), port: listening.port })] }));

@@ -3,7 +3,7 @@ import { dialTcp } from '../../src/bgp/connection.ts';
 import type { PeerSettings, Speaker } from '../../src/bgp/port.ts';
 import { BgpSpeaker } from '../../src/bgp/speaker.ts';
 import { createSpeaker } from '../../src/bgp/worker-speaker.ts';
-import { type Log, silentLog } from '../../src/core/ports.ts';
+import { type Clock, type Log, silentLog } from '../../src/core/ports.ts';
 import { systemClock } from '../../src/core/system-clock.ts';
 import { peerSettings } from '../fakes/bgp-settings.ts';
 import { eventually } from './eventually.ts';
@@ -16,6 +16,18 @@ export function localSpeaker(log: Log = silentLog): Speaker {
     random: Math.random,
     log,
     dial: dialTcp(systemClock),
+    interfaces: networkInterfaces,
+    defer: (run) => void setImmediate(run),
+  });
+}
+
+/** A speaker on real sockets, whose timers are the test's: hours pass at once, octets take their time. */
+export function clockedSpeaker(clock: Clock): Speaker {
+  return new BgpSpeaker({
+    clock,
+    random: () => 0,
+    log: silentLog,
+    dial: dialTcp(clock),
     interfaces: networkInterfaces,
     defer: (run) => void setImmediate(run),
   });
