@@ -70,9 +70,10 @@ export class ServedCertificate {
     this.#listeners.push(listener);
   }
 
-  /** From now on the files are looked at every ten seconds. */
+  /** From now on the files are looked at every ten seconds, and what is wrong with them is logged, once. */
   start(): void {
-    this.#look();
+    this.refresh();
+    this.#report();
     this.#cancel = this.#clock.after(LOOK_MS, () => this.start());
   }
 
@@ -81,18 +82,16 @@ export class ServedCertificate {
   }
 
   /**
-   * Takes up files that were replaced. What is wrong with them is left to the next look: of several files that are
-   * being replaced, some are new before the others.
+   * Takes up files that were replaced. Nothing is logged of what is wrong with them: of several files that are being
+   * replaced, some are new before the others.
    */
   refresh(): void {
     const loaded = this.#load();
     if (loaded.ok) this.#take(loaded.value);
+    else this.#faults = loaded.error;
   }
 
-  #look(): void {
-    const loaded = this.#load();
-    if (loaded.ok) this.#take(loaded.value);
-    else this.#faults = loaded.error;
+  #report(): void {
     const problems = this.problems().map(formatProblem);
     const text = problems.join('; ');
     if (text !== '' && text !== this.#reported)

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Api } from '../../../src/api/server.ts';
 import { createApi } from '../../../src/api/server.ts';
-import { parseListen, urlOf } from '../../../src/api/listen.ts';
+import { isLoopbackOnly, parseListen, urlOf } from '../../../src/api/listen.ts';
 import { MetricsRegistry } from '../../../src/api/metrics.ts';
 import type { Clock } from '../../../src/core/ports.ts';
 import { silentLog } from '../../../src/core/ports.ts';
@@ -121,6 +121,19 @@ describe('a listening API', () => {
 
 describe('the address to listen on', () => {
   it.each([
+    ['127.0.0.1:8370', true],
+    ['127.8.9.10:8370', true],
+    ['[::1]:8370', true],
+    ['localhost', true],
+    ['0.0.0.0:8370', false],
+    ['[::]:8370', false],
+    ['192.0.2.1:8370', false],
+    ['lb1.example.net:8370', false],
+  ])('%s is for this machine only: %s', (text, only) => {
+    expect(isLoopbackOnly(parseListen(text))).toBe(only);
+  });
+
+  it.each([
     ['127.0.0.1:8370', '127.0.0.1', 8370, 'http://127.0.0.1:8370'],
     ['[::1]:9000', '::1', 9000, 'http://[::1]:9000'],
     ['localhost', 'localhost', 8370, 'http://localhost:8370'],
@@ -129,5 +142,6 @@ describe('the address to listen on', () => {
   ])('%s', (text, host, port, url) => {
     expect(parseListen(text)).toEqual({ host, port });
     expect(urlOf({ host, port })).toBe(url);
+    expect(urlOf({ host, port }, 'https')).toBe(url.replace('http:', 'https:'));
   });
 });
