@@ -113,6 +113,18 @@ describe('files that are replaced', () => {
   });
 });
 
+describe('files that do not fit', () => {
+  it('are noticed although no client comes, as long as the API runs', async () => {
+    const clock = new ManualClock();
+    const { api, log, tls } = await secureApi({ clock });
+    writeFileSync(tls.key, pem('client.key'));
+    clock.advance(10_000);
+    expect(log.about('the certificate of the API has problems')).toHaveLength(1);
+    await api.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
 describe('connections that lead to nothing', () => {
   it('are cut off when the first byte, or the end of a refused one, does not come', async () => {
     const clock = new ManualClock();
@@ -127,13 +139,16 @@ describe('connections that lead to nothing', () => {
   });
 
   it('do not keep the API from stopping', async () => {
-    const { port, api } = await secureApi();
+    // By this clock no handshake is ever late, so the stop must not wait for one.
+    const clock = new ManualClock();
+    const { port, api } = await secureApi({ clock });
     const silent = await rawClient(port, '');
     const begun = await rawClient(port, BEGUN);
     // The server took the connections in their order.
     await askOverTls(port);
-    await api.stop();
-    await Promise.all([silent.closed, begun.closed]);
+    const stopping = api.stop();
+    clock.advance(1_000);
+    await Promise.all([silent.closed, begun.closed, stopping]);
     await expect(askOverTls(port)).rejects.toThrow(/ECONNREFUSED/);
   });
 });
