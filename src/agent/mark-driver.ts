@@ -1,10 +1,10 @@
 import type { Log } from '../core/ports.ts';
-import type { DataplaneOp, ServiceKey } from '../ipvs/dataplane.ts';
-import { matchOf, serviceKeyOf } from '../ipvs/dataplane.ts';
+import type { DataplaneOp } from '../ipvs/dataplane.ts';
 import type { PacketMarks } from '../ipvs/packet-marks.ts';
 import type { Counters } from './counters.ts';
 import type { Effective } from './policy/effective-state.ts';
 import type { Journal } from './policy/journal.ts';
+import { leavingMarks, marksLeftBehind } from './policy/marks.ts';
 
 interface Programmed {
   readonly journal: Journal;
@@ -35,10 +35,11 @@ export class MarkDriver {
     failures: string[],
   ): Promise<void> {
     const leaving = leavingMarks(effective, journal, services);
-    const wanted = JSON.stringify([effective.marks, [...leaving]]);
+    const all = [...marksLeftBehind(effective, journal), ...effective.marks];
+    const wanted = JSON.stringify([all, [...leaving]]);
     const before = this.#done?.marks === marks && this.#done.wanted === wanted ? this.#done : null;
     if (before !== null && (before.readAt === readAt || wanted === NOTHING)) return;
-    const applied = await marks.apply(effective.marks, leaving);
+    const applied = await marks.apply(all, leaving);
     if (!applied.ok) {
       this.#done = null;
       failures.push(`packet marks: ${applied.error.message}`);
@@ -52,12 +53,3 @@ export class MarkDriver {
 }
 
 const NOTHING = JSON.stringify([[], []]);
-
-/** Kernel services by mark that nothing wants, but that serve their last connections. */
-function leavingMarks(effective: Effective, journal: Journal, ops: readonly DataplaneOp[]): Set<ServiceKey> {
-  const deleted = new Set(ops.flatMap((op) => (op.kind === 'deleteService' ? [serviceKeyOf(matchOf(op))] : [])));
-  const keys = Object.keys(journal.services) as ServiceKey[];
-  return new Set(
-    keys.filter((key) => key.startsWith('fwmark|') && !effective.kernel.has(key) && !deleted.has(key)).sort(),
-  );
-}

@@ -12,25 +12,28 @@ import { WholeAgent } from '../lab/whole-agent.ts';
  */
 
 const VIP = { ipv4: '203.0.113.7', ipv6: '2001:db8::7' };
+const NEXT = '203.0.113.8';
 const MARKS_TABLE = 'vipkeeper-marks';
 /** What an operator has on this host besides. */
 const FOREIGN_TABLE = 'table inet operator { }\n';
 const FOREIGN_SERVICE = ['-A', '-t', '192.0.2.99:80', '-s', 'rr'];
 
 const { a, b } = REAL_ADDRESSES;
+const SETTINGS = {
+  dataplane: 'ipvs',
+  // All of it goes at once, and is meant to; but not before its connections.
+  limits: { maxDeleteCount: 9 },
+  drainTimeout: '1h',
+};
+const on = (vip: string) => ({
+  vip,
+  match: { fwmark: 7, families: ['ipv4', 'ipv6'], mark: { ports: ['80', '8000-8001'], protocols: ['tcp'] } },
+  scheduler: 'wrr',
+});
 const RECORDS: StoreContent = {
-  'agents/_default': {
-    dataplane: 'ipvs',
-    // All of it goes at once, and is meant to; but not before its connections.
-    limits: { maxDeleteCount: 9 },
-    drainTimeout: '1h',
-  },
+  'agents/_default': SETTINGS,
   'vips/shop': { addresses: [VIP.ipv4, VIP.ipv6] },
-  'services/shop': {
-    vip: 'shop',
-    match: { fwmark: 7, families: ['ipv4', 'ipv6'], mark: { ports: ['80', '8000-8001'], protocols: ['tcp'] } },
-    scheduler: 'wrr',
-  },
+  'services/shop': on('shop'),
   'services/shop/reals/a4': { address: a.ipv4, port: 80, weight: 3 },
   'services/shop/reals/b4': { address: b.ipv4, port: 80, weight: 1 },
   'services/shop/reals/a6': { address: a.ipv6, port: 80, weight: 3 },
@@ -77,7 +80,7 @@ socket.pipe(process.stdout);
 process.on('SIGTERM', () => socket.resetAndDestroy());`;
 
 /** The agent's own settings stay. */
-const KEPT: StoreContent = { 'agents/_default': RECORDS['agents/_default'] };
+const KEPT: StoreContent = { 'agents/_default': SETTINGS };
 
 it('takes marks and addresses away with the service, once the last connection that needs them is over', async () => {
   const download = await net.node('client').start('node', ['-e', DOWNLOAD]);
@@ -122,4 +125,18 @@ it('marks packets to two addresses and three ports, which one service of each fa
     expect(await answersOf(net, urls.slice(0, 2), 2)).toEqual({ a: 3, b: 1 });
     await expect(answersOf(net, [`http://${host}:8002/`], 1)).rejects.toThrow(/refused|timed out|Failed to connect/i);
   }
+});
+
+it('marks packets to the VIP that it has left as well, until the drain time is over', async () => {
+  const marked = async () => (await onDirector('nft', 'list', 'table', 'inet', MARKS_TABLE)).includes(` ${VIP.ipv4} `);
+  agent.put({ 'vips/next': { addresses: [NEXT] }, 'services/shop': on('next') });
+  const moved = await agent.until('it has moved', ({ kernel }) => kernel.leavingAddresses.length === 2);
+  expect(moved.kernel.leaving).toEqual([]);
+  expect(await answersOf(net, [`http://${NEXT}/`, `http://${VIP.ipv4}/`], 4)).toEqual({ a: 6, b: 2 });
+  expect([await marked(), await holds(VIP.ipv4), await holds(VIP.ipv6)]).toEqual([true, true, true]);
+  agent.put({ 'agents/_default': { ...SETTINGS, drainTimeout: '0s' } });
+  await agent.until('its time is over', ({ kernel }) => kernel.leavingAddresses.length === 0);
+  await eventually('nothing is marked there', async () => !(await marked()), { timeoutMs: 60_000 });
+  expect([await holds(VIP.ipv4), await holds(VIP.ipv6), await holds(NEXT)]).toEqual([false, false, true]);
+  expect(await answersOf(net, [`http://${NEXT}/`], 4)).toEqual({ a: 3, b: 1 });
 });

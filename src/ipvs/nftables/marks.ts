@@ -53,11 +53,13 @@ export function marksTransaction(
   wanted: readonly PacketMark[],
   leaving: ReadonlySet<ServiceKey>,
 ): string[] {
-  const rules = wanted.map(markRule);
-  for (const rule of listing?.chains.get('prerouting')?.rules ?? []) {
+  const own = wanted.map(markRule);
+  const left = (listing?.chains.get('prerouting')?.rules ?? []).filter((rule) => {
     const key = keyOfRule(rule);
-    if (key !== null && leaving.has(key) && !rules.includes(rule)) rules.push(rule);
-  }
+    return key !== null && leaving.has(key) && !own.includes(rule);
+  });
+  // The last that sets a mark decides.
+  const rules = [...left, ...own];
   const table = `inet ${MARKS_TABLE}`;
   if (rules.length === 0) return listing === null ? [] : [`delete table ${table}`];
   if (listing !== null && Object.entries(CHAINS).every(([name, hook]) => holds(listing, name, hook, rules))) return [];

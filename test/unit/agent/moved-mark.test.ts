@@ -163,7 +163,7 @@ describe('the move of a service by mark to another VIP', () => {
       'routes',
       'flushed',
       'add address lo 192.0.2.20',
-      'marks 192.0.2.20',
+      'marks 192.0.2.10 192.0.2.20',
       'routes 192.0.2.20',
       'flushed',
     ]);
@@ -178,7 +178,7 @@ describe('the move of a service by mark to another VIP', () => {
     await world.pass(left - 1);
     expect(world.take()).toEqual([]);
     await world.pass(2);
-    expect(world.take()).toEqual(['delete address lo 192.0.2.10']);
+    expect(world.take()).toEqual(['delete address lo 192.0.2.10', 'marks 192.0.2.20']);
     expect(second.status()).toMatchObject({ ready: true, kernel: { leavingAddresses: [] } });
   });
 });

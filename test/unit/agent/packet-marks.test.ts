@@ -3,7 +3,8 @@ import { newCounters } from '../../../src/agent/counters.ts';
 import { MarkDriver } from '../../../src/agent/mark-driver.ts';
 import { emptyJournal } from '../../../src/agent/policy/journal.ts';
 import type { Journal } from '../../../src/agent/policy/journal.ts';
-import { packetMarks } from '../../../src/agent/policy/marks.ts';
+import { leavingMarks, marksLeftBehind, packetMarks } from '../../../src/agent/policy/marks.ts';
+import type { DesiredService } from '../../../src/agent/policy/desired-state.ts';
 import type { Effective } from '../../../src/agent/policy/effective-state.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import { err, ok } from '../../../src/core/result.ts';
@@ -18,6 +19,7 @@ import {
   service as kernelService,
 } from '../../contract/dataplane-samples.ts';
 import { configuration, service, vip } from '../../fakes/configurations.ts';
+import { Decisions } from '../../fakes/decisions.ts';
 
 const MARK = { ports: [{ first: 80, last: 80 }], protocols: ['tcp', 'udp'] as const };
 const VIPS = [vip('web', ['192.0.2.10', '2001:db8::10'])];
@@ -42,6 +44,59 @@ describe('the packets that services ask to be marked', () => {
     expect(packetMarks(configuration([all], { vips: VIPS }))).toEqual([
       { fwmark: 7, address: '2001:db8::10', protocol: 'tcp', ports: [] },
     ]);
+  });
+});
+
+describe('marks at an address that its service has left', () => {
+  const key = 'fwmark|ipv4|7';
+  const old = address('192.0.2.9');
+  const left = (movedAt: number | null): Journal => ({
+    ...emptyJournal,
+    addresses: {
+      [`lo|${old}`]: { interface: 'lo', address: old, marks: { [key]: movedAt, 'fwmark|ipv6|7': movedAt } },
+    },
+  });
+  const on = (...services: readonly DesiredService[]): Effective => {
+    return new Decisions().decide(configuration(services, { vips: [vip('web', ['192.0.2.10', '192.0.2.11'])] }));
+  };
+  const match = { kind: 'fwmark', fwmark: 7, families: ['ipv4'], mark: MARK } as const;
+  const marked = service('marked', [], { vip: 'web', match });
+
+  it('are those that it asks for now, as long as the address has its time', () => {
+    expect(marksLeftBehind(on(marked), left(5))).toEqual([
+      { fwmark: 7, address: old, protocol: 'tcp', ports: MARK.ports },
+      { fwmark: 7, address: old, protocol: 'udp', ports: MARK.ports },
+    ]);
+    expect(marksLeftBehind(on(marked), left(null))).toEqual([]);
+    expect(marksLeftBehind(on(marked), emptyJournal)).toEqual([]);
+    // Rules of the operator's set it, or another service has it.
+    const byOperator = { kind: 'fwmark', fwmark: 7, families: ['ipv4'] } as const;
+    expect(marksLeftBehind(on({ ...marked, match: byOperator }), left(5))).toEqual([]);
+    expect(marksLeftBehind(on({ ...marked, match: { ...match, fwmark: 8 } }), left(5))).toEqual([]);
+  });
+
+  it('give way to whatever service is there by now', () => {
+    const vips = [vip('web', ['192.0.2.10']), vip('old', [old])];
+    const decide = (other: DesiredService) => new Decisions().decide(configuration([marked, other], { vips }));
+    const byPorts = service('other', [], { vip: 'old' });
+    expect(marksLeftBehind(decide(byPorts), left(5))).toEqual([]);
+    const byMark = service('other', [], { vip: 'old', match: { ...match, fwmark: 8 } });
+    expect(marksLeftBehind(decide(byMark), left(5))).toEqual([]);
+    expect(marksLeftBehind(decide({ ...byPorts, state: 'disabled' }), left(5))).toHaveLength(2);
+  });
+
+  it('of a service that leaves stay, unless its record takes its packets along', () => {
+    const journal: Journal = {
+      ...emptyJournal,
+      services: { [key]: { service: 'marked', leaving: null, destinations: {} } },
+    };
+    const leaving = (effective: Effective) => [...leavingMarks(effective, journal, [])];
+    expect(leaving(on())).toEqual([key]);
+    expect(leaving(on({ ...marked, state: 'disabled' }))).toEqual([key]);
+    expect(leaving(on(service('other', [], { vip: 'web' })))).toEqual([key]);
+    expect(leaving(on(marked))).toEqual([]);
+    expect(leaving(on({ ...marked, match: { ...match, fwmark: 8 } }))).toEqual([]);
+    expect(leaving(on(service('marked', [], { vip: 'web' })))).toEqual([]);
   });
 });
 

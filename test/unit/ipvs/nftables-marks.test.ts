@@ -66,6 +66,13 @@ describe('packet marks', () => {
     expect(marksTransaction(there, [], NONE)).toEqual(['delete table inet vipkeeper-marks']);
   });
 
+  it('that are wanted come after those of a service that leaves: the last one counts', () => {
+    const leaving = new Set(['fwmark|ipv4|7' as ServiceKey]);
+    const instead: PacketMark = { ...WEB, fwmark: 9 };
+    const after = marksTransaction(listing(WEB_RULE), [instead], leaving);
+    expect(rulesIn(after)).toEqual([WEB_RULE, WEB_RULE.replace(/7$/, '9')]);
+  });
+
   it('need nft only where somebody asks for them', async () => {
     const missing = new CodedError('NFT_FAILED', 'nft: there is no such program');
     const marks = new NftPacketMarks({ run: () => Promise.resolve(err(missing)) });
