@@ -1,9 +1,10 @@
+import { parseAddress } from '../../model/address.ts';
 import type { ImportReport } from './import-report.ts';
 import type { Statement } from './statement.ts';
 
 /** A check record, as far as the clone's checks fill one. */
 export interface GoCloneCheck {
-  readonly type: 'tcp' | 'http' | 'https';
+  readonly type: 'tcp' | 'http' | 'https' | 'zookeeper';
   readonly port?: number;
   readonly interval: string;
   readonly timeout: string;
@@ -11,6 +12,7 @@ export interface GoCloneCheck {
   readonly host?: string;
   readonly status?: readonly string[];
   readonly verify?: boolean;
+  readonly servers?: readonly string[];
 }
 
 interface CheckedReal {
@@ -20,14 +22,22 @@ interface CheckedReal {
 }
 
 /**
- * "check tcp", "check http URL", "check https URL". The clone asked whatever host the URL named; a check of ours asks
- * the real itself and sends the URL's host along.
+ * "check tcp", "check http URL", "check https URL", "check zk HOST PATH". The clone asked whatever host the URL named; a
+ * check of ours asks the real itself and sends the URL's host along.
  * @returns the check record, null if nothing here stands for it
  */
 export function goCloneCheck(statement: Statement, real: CheckedReal, report: ImportReport): GoCloneCheck | null {
-  const [, type = '', target = ''] = statement.words;
+  const [, type = '', target = '', path] = statement.words;
   const timing = { interval: `${real.timeoutSeconds}s`, timeout: `${real.timeoutSeconds}s` };
   if (type === 'tcp') return { type, ...timing };
+  if (type === 'zk') {
+    if (path === undefined) {
+      report.leftOut(statement, 'it names no znode: without a check the real counts as up');
+      return null;
+    }
+    report.changed(statement, 'an ensemble that cannot be asked is no dead real any more; name its other members, too');
+    return { type: 'zookeeper', ...timing, servers: [target], path: sharedPath(path, real.address) };
+  }
   if (type !== 'http' && type !== 'https') {
     report.leftOut(statement, 'there is no check of that kind: without another one the real counts as up');
     return null;
@@ -51,4 +61,11 @@ export function goCloneCheck(statement: Statement, real: CheckedReal, report: Im
     status: ['200'],
     ...(type === 'https' ? { verify: true } : {}),
   };
+}
+
+/** The path with a placeholder for the real's address, so that reals share a check. It stays the same path for this one. */
+function sharedPath(path: string, text: string): string {
+  const address = parseAddress(text);
+  if (address === undefined) return path;
+  return path.replace(new RegExp(`(?<![\\w.:])${address.replaceAll('.', '\\.')}(?![\\w.])`, 'g'), '{address}');
 }

@@ -103,7 +103,7 @@ service 203.0.113.10 80 {
         'proto tcp',
         'hysteresis 1',
         'real 10.0.0.11 80 {',
-        'check zk 10.0.0.1:2181 /web/a',
+        'check dns 10.0.0.1',
         '}',
         'real 10.0.0.12 80 {',
         'check https https://www.example.org/',
@@ -132,6 +132,43 @@ service 203.0.113.10 80 {
       host: 'www.example.org',
       verify: true,
     });
+  });
+
+  it('goes by the znodes that its checks went by, and lets reals share a check', () => {
+    const service = (vip: string, ...reals: readonly [string, string][]): string[] => {
+      const blocks = reals.flatMap(([real, check]) => [`real ${real} 80 {`, `check zk ${check}`, '}']);
+      return [`service ${vip} 80 {`, 'proto tcp', 'quorum 1', 'timeout 2', ...blocks, '}'];
+    };
+    const lines = service(
+      '203.0.113.10',
+      ['10.0.0.11', 'zk1:2181 /web/10.0.0.11:80'],
+      ['10.0.0.1', 'zk1:2181 /web/10.0.0.1:80'],
+      ['10.0.0.12', 'zk1 /web/10.0.0.1'],
+      ['10.0.0.13', 'zk1'],
+    );
+    const result = imported(
+      [...lines, ...service('2001:db8::10', ['[2001:db8::1]', 'zk1:2181 /web/2001:db8::1:80'])].join('\n'),
+    );
+    const timing = { type: 'zookeeper', interval: '2s', timeout: '2s' };
+    const checks = [...result.records].filter(([path]) => path.startsWith('config/checks/'));
+    expect(Object.fromEntries(checks)).toEqual({
+      'config/checks/zookeeper': { ...timing, servers: ['zk1:2181'], path: '/web/{address}:80' },
+      'config/checks/zookeeper-2': { ...timing, servers: ['zk1'], path: '/web/10.0.0.1' },
+    });
+    const reals = [...result.records].filter(([path]) => path.includes('/reals/'));
+    expect(reals.map(([path, real]) => [path.split('/').at(-1), (real as { checks?: unknown }).checks])).toEqual([
+      ['2001-db8--1-80', ['zookeeper']],
+      ['10.0.0.1-80', ['zookeeper']],
+      ['10.0.0.11-80', ['zookeeper']],
+      ['10.0.0.12-80', ['zookeeper-2']],
+      ['10.0.0.13-80', undefined],
+    ]);
+    const changed = 'an ensemble that cannot be asked is no dead real any more; name its other members, too';
+    expect(notesOf(result)).toEqual([
+      ...[6, 9, 12].map((line) => `${line} changed: ${changed}`),
+      '15 left out: it names no znode: without a check the real counts as up',
+      `23 changed: ${changed}`,
+    ]);
   });
 
   it('says which numbers are none', () => {
