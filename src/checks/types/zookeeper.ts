@@ -33,7 +33,10 @@ export const zookeeperCheck = checkType({
     'run. Each znode is asked for once and watched from then on; while nothing changes, probes are answered from ' +
     'memory and cost the ensemble nothing, whatever the interval. No credentials are sent, since none are needed.',
   fields: ({ Type, zookeeperServers }) => ({
-    servers: zookeeperServers({ description: 'Members of the ensemble, which need not be that of the records.' }),
+    servers: zookeeperServers({
+      description:
+        'Members of the ensemble, with their ports without TLS. It need not be the one that holds the records.',
+    }),
     path: Type.Refine(
       Type.String({
         pattern: '^/.',

@@ -43,7 +43,7 @@ const MAX_UNDER_WAY = 500;
  * Then the others' probes need the room: everybody is told at once that nobody can be asked.
  */
 const PATIENCE_MS = 1_000;
-/** Attempts to connect fail in turns for different reasons; a cause that changed with each would be news each time. */
+/** Attempts to connect fail in turns for different reasons; what changed with each of them would be news each time. */
 const SAME_REASON_MS = 60_000;
 
 const EXISTS: Existence = { kind: 'exists' };
@@ -51,7 +51,8 @@ const ABSENT: Existence = { kind: 'absent' };
 
 /**
  * Knows which znodes exist, over one session: each is asked for once and watched with the same request. What is known
- * stands as long as the connection that the watch was set on, and until an event.
+ * stands until an event, or the end of the connection over which it was asked for: a server that has fallen silent is
+ * believed for two thirds of the session time.
  */
 export class EnsembleWatch {
   readonly #session: Session;
@@ -70,6 +71,9 @@ export class EnsembleWatch {
   /** Why nobody can be asked; null while there is a connection, or soon may be. */
   #outage: string | null = null;
   #reasonedAt = 0;
+  #connectedAt = 0;
+  #warnedAt = -Infinity;
+  #isSaidToAnswer = false;
 
   /**
    * @param session not started yet, and of no use to anybody else
@@ -211,14 +215,16 @@ export class EnsembleWatch {
       case 'connected':
         this.#cancelPatience();
         this.#outage = null;
-        this.#log.info({ servers: this.#servers, server: this.#session.server }, 'znodes of checks can be asked for');
+        this.#connectedAt = this.#clock.monotonic();
+        this.#sayItAnswers();
         this.#send();
         return;
       case 'lost':
       case 'expired':
         this.#toForget.clear();
-        // A session may expire long after its connection was lost.
-        if (this.#outage === null) this.#bePatient();
+        // One connection that breaks after the other is as good as none.
+        if (this.#clock.monotonic() - this.#connectedAt < PATIENCE_MS) this.#giveUp();
+        else this.#bePatient();
         return;
       case 'closed':
         return;
@@ -227,15 +233,26 @@ export class EnsembleWatch {
 
   #bePatient(): void {
     this.#cancelPatience();
-    this.#cancelPatience = this.#clock.after(PATIENCE_MS, () => {
-      const reason = this.#reason();
-      this.#log.warn({ servers: this.#servers, reason }, 'znodes of checks cannot be asked for');
-      for (const entry of this.#toAsk) {
-        entry.question?.answer({ kind: 'unknown', cause: reason });
-        entry.question = null;
-      }
-      this.#toAsk.clear();
-    });
+    this.#cancelPatience = this.#clock.after(PATIENCE_MS, () => this.#giveUp());
+  }
+
+  #giveUp(): void {
+    const cause = this.#reason();
+    for (const entry of this.#toAsk) {
+      entry.question?.answer({ kind: 'unknown', cause });
+      entry.question = null;
+    }
+    this.#toAsk.clear();
+    if (this.#clock.monotonic() - this.#warnedAt < SAME_REASON_MS) return;
+    this.#warnedAt = this.#clock.monotonic();
+    this.#isSaidToAnswer = false;
+    this.#log.warn({ servers: this.#servers, reason: cause }, 'znodes of checks cannot be asked for');
+  }
+
+  #sayItAnswers(): void {
+    if (this.#isSaidToAnswer) return;
+    this.#isSaidToAnswer = true;
+    this.#log.info({ servers: this.#servers, server: this.#session.server }, 'znodes of checks can be asked for');
   }
 
   #whyNobody(): string | null {

@@ -115,6 +115,7 @@ describe('without a connection', () => {
     const a = bench.watch(A);
     await server.connect();
     expect(await bench.learn(a)).toEqual(EXISTS);
+    await bench.clock.advanceAsync(1_000);
     server.hangUp();
     server.nodes.delete(A);
     const answer = a.ask();
@@ -160,11 +161,38 @@ describe('without a connection', () => {
     expect(await bench.learn(a)).toEqual(ABSENT);
   });
 
+  test('nobody waits for a connection that breaks as soon as it is there, and the log is not filled with it', async () => {
+    const a = bench.watch(A);
+    await server.connect();
+    expect(await bench.learn(a)).toEqual(ABSENT);
+    for (let flap = 0; flap < 20; flap++) {
+      await bench.clock.advanceAsync(500);
+      server.hangUp();
+      expect(a.ask()).toMatchObject({
+        kind: 'unknown',
+        cause: expect.stringContaining('closed by the server') as string,
+      });
+      await bench.clock.advanceAsync(500);
+      await server.connect();
+    }
+    expect(bench.log.about('asked for')).toEqual([
+      'znodes of checks can be asked for',
+      'znodes of checks cannot be asked for',
+      'znodes of checks can be asked for',
+    ]);
+    expect(await bench.learn(a)).toEqual(ABSENT);
+    // It has lasted.
+    await bench.clock.advanceAsync(1_000);
+    server.hangUp();
+    expect(a.ask()).toBeInstanceOf(Promise);
+  });
+
   test('a session that the ensemble has ended is replaced', async () => {
     server.nodes.add(A);
     const a = bench.watch(A);
     await server.connect({ session: 1n });
     expect(await bench.learn(a)).toEqual(EXISTS);
+    await bench.clock.advanceAsync(1_000);
     server.hangUp();
     const answer = a.ask();
     await server.connect({ session: 0n, timeoutMs: 0 });
