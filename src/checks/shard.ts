@@ -174,8 +174,18 @@ export class Shard {
       this.#complain('error', 'a check came without its definition', fields);
       return undefined;
     }
-    const kept = { id, address, port, definition, judges: [], release: undefined };
-    const probe: Probe = { ...kept, dueAt: 0, slot: -1, nominalAt: 0, removed: false };
+    const probe: Probe = {
+      id,
+      address,
+      port,
+      definition,
+      judges: [],
+      release: undefined,
+      dueAt: 0,
+      slot: -1,
+      nominalAt: 0,
+      removed: false,
+    };
     probe.release = definition.prober.hold?.(probe, this.#context);
     return probe;
   }
