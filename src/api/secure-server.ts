@@ -41,28 +41,14 @@ export function createSecureServer(
     log.debug({ error: describeError(error), reason: socket.authorizationError }, 'a TLS handshake failed');
     socket.destroy();
   });
-  const sockets = new Set<Socket>();
   const handshake = server.listeners('connection');
   server.removeAllListeners('connection');
+  const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
-    const cancel = clock.after(HANDSHAKE_MS, () => socket.destroy());
-    socket.on('error', () => undefined);
-    socket.once('close', () => {
-      cancel();
-      sockets.delete(socket);
-    });
-    socket.once('data', (chunk: Buffer) => {
-      if (chunk[0] !== HANDSHAKE_RECORD) {
-        endWithError(socket, '400 Bad Request', 'this port speaks HTTPS only');
-        // What else comes is thrown away until the client, or else the deadline, ends it.
-        socket.resume();
-        return;
-      }
-      cancel();
+    socket.once('close', () => sockets.delete(socket));
+    onTlsClient(socket, clock, () => {
       certificate.refresh();
-      socket.pause();
-      socket.unshift(chunk);
       for (const begin of handshake) Reflect.apply(begin, server, [socket]);
     });
   });
@@ -71,6 +57,25 @@ export function createSecureServer(
     for (const socket of sockets) socket.destroy();
   };
   return server;
+}
+
+/** Looks at the first byte: hands on who begins a handshake, and tells anybody else what is spoken here. */
+function onTlsClient(socket: Socket, clock: Clock, begin: () => void): void {
+  const cancel = clock.after(HANDSHAKE_MS, () => socket.destroy());
+  socket.on('error', () => undefined);
+  socket.once('close', cancel);
+  socket.once('data', (chunk: Buffer) => {
+    if (chunk[0] === HANDSHAKE_RECORD) {
+      cancel();
+      socket.pause();
+      socket.unshift(chunk);
+      begin();
+      return;
+    }
+    endWithError(socket, '400 Bad Request', 'this port speaks HTTPS only');
+    // What else comes is thrown away until the client, or else the deadline, ends it.
+    socket.resume();
+  });
 }
 
 /** TLS 1.2 is the oldest version that RFC 8996 leaves. */
