@@ -87,6 +87,9 @@ describe('the program as it is installed', () => {
       checks: ['tcp'],
     });
     write('store/config/services/web/reals/r1.json', { address: '127.0.0.1' });
+    write('store/config/checks/znode.json', { type: 'zookeeper', servers: ['127.0.0.1:1'], path: '/web/{address}' });
+    write('store/config/services/znode.json', { vip: 'web', match: { ports: ['1'] }, checks: ['znode'] });
+    write('store/config/services/znode/reals/r1.json', { address: '127.0.0.1' });
     api = `127.0.0.1:${await freePort()}`;
     const store = { directory: { path: join(folder, 'store') } };
     const stateDir = join(folder, 'state');
@@ -116,6 +119,11 @@ describe('the program as it is installed', () => {
     expect((await status()).peers[0]).toMatchObject({ name: 'rack', address: '127.0.0.2' });
     const metrics = await (await fetch(`http://${api}/metrics`)).text();
     expect(metrics).toMatch(/^vipkeeper_[a-z_]+/m);
+  });
+
+  it('loads what a check by znode takes into the thread that has one', async () => {
+    const cause = async () => (await status()).services.find(({ name }) => name === 'znode')?.reals[0]?.cause ?? '';
+    await eventually('a probe', async () => /^not run: no (session with|answer from) ZooKeeper/.test(await cause()));
   });
 
   it('knows its version, and shows operators what the agent says', async () => {

@@ -13,6 +13,9 @@ const PLACEHOLDERS: readonly string[] = ['{address}', '{port}'];
 /** Placeholders, known or not, and braces that are none. */
 const BRACED = /\{[^{}]*\}|[{}]/g;
 
+/** Where no port is in the path: one znode for all services of a real, those by firewall mark included. */
+const ANY_PORT = 0;
+
 interface ZookeeperDefinition extends CheckDefinition {
   readonly servers: readonly string[];
   readonly path: string;
@@ -59,7 +62,7 @@ export const zookeeperCheck = checkType({
     interval: '1s',
   },
   problems: ({ path }) => placeholderProblems(path),
-  define: ({ servers, path }) => ({ servers, path }),
+  define: ({ servers, path }) => ({ servers, path, ...(path.includes('{port}') ? {} : { port: ANY_PORT }) }),
   prober: (definition) => zookeeperProber(definition as ZookeeperDefinition),
 });
 

@@ -91,6 +91,12 @@ it('takes the path of a znode, with the real in it or without', () => {
   });
 });
 
+it('goes to no port where the path of a znode has none', () => {
+  expect(definition({ ...ZNODE, path: '/web/{address}' })).toMatchObject({ port: 0 });
+  expect(definition({ ...ZNODE, path: '/web/{address}', port: 80 })).toMatchObject({ port: 0 });
+  expect(definition({ ...ZNODE, port: 80 })).toMatchObject({ port: 80 });
+});
+
 describe('bad records name the field, what is there and what would be right', () => {
   it.each([
     [{ type: 'htp' }, 'type', '"htp"', '"http"?'],

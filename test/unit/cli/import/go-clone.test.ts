@@ -171,6 +171,12 @@ service 203.0.113.10 80 {
     ]);
   });
 
+  it('needs no port for a znode without one', () => {
+    const mark = ['service 7 0 {', 'proto fwmark', 'meta ipv4 203.0.113.9', 'quorum 1'];
+    const { records } = imported([...mark, 'real 10.0.0.11 0 {', 'check zk zk1 /web/10.0.0.11', '}', '}'].join('\n'));
+    expect(records.get('config/checks/zookeeper')).toMatchObject({ path: '/web/{address}' });
+  });
+
   it('says which numbers are none', () => {
     const lines = ['service 203.0.113.10 80 {', 'proto tcp', 'quorum two', 'timeout 1.5', 'real 10.0.0.11 http {'];
     const result = imported([...lines, 'weight -5', 'check http-get', '}', '}'].join('\n'));
