@@ -2,37 +2,24 @@ import type { PeerStatus } from '../bgp/port.ts';
 import type { Verdicts } from '../checks/port.ts';
 import type { DataplaneState } from '../ipvs/dataplane.ts';
 import { describeMatch } from '../ipvs/describe.ts';
-import { sharedAs } from '../ipvs/nftables/abilities.ts';
 import type { DriftKind } from '../model/drift-kinds.ts';
 import type { Problem } from '../model/problem.ts';
-import type {
-  DrainView,
-  KernelView,
-  PeerView,
-  RealView,
-  ServiceView,
-  StatusView,
-  TrafficView,
-  VipView,
-} from '../model/status.ts';
+import type { DrainView, KernelView, PeerView, ServiceView, StatusView, VipView } from '../model/status.ts';
+import { isoTime } from '../model/time.ts';
 import type { SessionState } from '../sources/source.ts';
 import type { IntakeView } from './config-intake.ts';
 import type { Event } from './history.ts';
 import type { Counters } from './counters.ts';
-import { ActivityTable } from './activity-table.ts';
 import { connectionsOf, totalOf } from './policy/connections.ts';
 import type { Desired } from './policy/desired-state.ts';
 import { DrainWatch } from './policy/drain-progress.ts';
 import { isActive } from './policy/drains.ts';
-import { EntryNames } from './policy/entry-names.ts';
-import type { Rates, Totals } from './policy/traffic-figures.ts';
-import { latencyOf } from './policy/verdicts.ts';
 import type { TrafficLedger } from './traffic-ledger.ts';
 import { progressContent } from './policy/health-records.ts';
-import type { EffectiveReal, EffectiveService } from './policy/effective-state.ts';
 import type { KernelReport } from './kernel-report.ts';
 import type { PublisherState } from './publisher.ts';
 import type { PassView } from './reconciler.ts';
+import { serviceViews } from './service-view.ts';
 import { settingViews } from './settings-view.ts';
 import type { SettingsReport } from './settings-driver.ts';
 
@@ -71,7 +58,8 @@ export type StatusOverview = Omit<StatusView, 'vips' | 'services'>;
 
 /**
  * The read model of one moment. Its services are put together when they are first looked at, from what is known then:
- * whoever wants both of one moment looks before the turn of the event loop ends.
+ * whoever wants both of one moment looks before the turn of the event loop ends. The reals of a service can wait: they
+ * stay as they were when the services were put together.
  */
 export function statusView(input: StatusInput): StatusView {
   let services: ServiceView[] | null = null;
@@ -79,7 +67,7 @@ export function statusView(input: StatusInput): StatusView {
     ...statusOverview(input),
     vips: vipViews(input.pass),
     get services() {
-      return (services ??= serviceViews(input));
+      return (services ??= input.pass === null ? [] : serviceViews({ ...input, pass: input.pass }));
     },
   };
 }
@@ -91,8 +79,8 @@ export function statusOverview(input: StatusInput): StatusOverview {
     agent: input.agent,
     version: input.version,
     pid: input.pid,
-    startedAt: time(input.startedAt),
-    now: time(now),
+    startedAt: isoTime(input.startedAt),
+    now: isoTime(now),
     ready: notReady.length === 0,
     notReady,
     store: storeView(input),
@@ -109,7 +97,7 @@ export function statusOverview(input: StatusInput): StatusOverview {
     drains: drainViews(input),
     peers: input.peers.map(peerView),
     kernel: kernelView(input),
-    history: input.history.map(({ at, what, why }) => ({ at: time(at), what, why })),
+    history: input.history.map(({ at, what, why }) => ({ at: isoTime(at), what, why })),
   };
 }
 
@@ -152,7 +140,7 @@ function storeView({ sourceName, session, publishing, intake }: StatusInput): St
   return {
     source: sourceName,
     state: session.kind,
-    since: session.kind === 'closed' ? null : time(session.since),
+    since: session.kind === 'closed' ? null : isoTime(session.since),
     session: connected ? session.session : null,
     server: connected ? session.server : null,
     lastError: session.kind === 'connecting' ? session.lastError : connected ? intake.failure : null,
@@ -163,14 +151,14 @@ function storeView({ sourceName, session, publishing, intake }: StatusInput): St
 function publishingText(state: PublisherState): string {
   if (state.kind === 'ok') return 'ok';
   if (state.kind === 'offline') return state.why;
-  const since = `since ${time(state.since)}`;
+  const since = `since ${isoTime(state.since)}`;
   return state.final
     ? `refused: session ${state.session} holds our name ${since}`
     : `waiting for session ${state.session}, which holds our name ${since}, to end`;
 }
 
 function holdView(hold: NonNullable<IntakeView['hold']>): StatusView['holds'][number] {
-  return { revision: hold.revision, why: hold.why, since: time(hold.since), lost: [...hold.lost] };
+  return { revision: hold.revision, why: hold.why, since: isoTime(hold.since), lost: [...hold.lost] };
 }
 
 function drainViews({ accepted, pass, kernel, now }: StatusInput): DrainView[] {
@@ -224,106 +212,13 @@ function vipViews(pass: PassView | null): VipView[] {
   });
 }
 
-function serviceViews({ pass, kernel, ledger, verdicts }: StatusInput): ServiceView[] {
-  if (pass === null) return [];
-  const facts: ServiceFacts = {
-    pass,
-    ledger,
-    adapter: kernel.adapter,
-    actual: kernel.picture?.services ?? null,
-    names: new EntryNames(pass.effective, kernel.leaving),
-    drains: drainWatch(pass, kernel),
-    verdicts,
-  };
-  return [...pass.effective.services.values()].map((service) => serviceView(service, facts));
-}
-
-interface ServiceFacts {
-  readonly pass: PassView;
-  readonly ledger: TrafficLedger;
-  readonly adapter: string;
-  readonly actual: DataplaneState | null;
-  readonly names: EntryNames;
-  readonly drains: DrainWatch;
-  readonly verdicts: StatusInput['verdicts'];
-}
-
-function serviceView(service: EffectiveService, facts: ServiceFacts): ServiceView {
-  const { pass, ledger } = facts;
-  const activity = new ActivityTable(service, facts.names, facts.actual);
-  const { connections, rates } = activity.ofService();
-  return {
-    name: service.name,
-    vip: service.vip,
-    state: service.state,
-    scheduler: schedulerText(pass.desired.services[service.name]?.scheduler ?? '', facts.adapter),
-    kernelServices: service.kernelKeys.length,
-    quorum: service.quorum.state,
-    quorumCause: service.quorum.cause,
-    sorry: service.sorry,
-    connections: { ...connections },
-    traffic: trafficView(ledger.ofService(service.name), rates),
-    reals: [...service.reals.values()].map((real) => realView(service, real, activity, facts)),
-  };
-}
-
-/** An adapter may let another scheduler stand in for the one that the record asks for. */
-function schedulerText(scheduler: string, adapter: string): string {
-  const standIn = adapter === 'nftables' ? sharedAs(scheduler) : null;
-  return standIn === null ? scheduler : `${scheduler} (as ${standIn})`;
-}
-
-function realView(
-  service: EffectiveService,
-  real: EffectiveReal,
-  activity: ActivityTable,
-  { ledger, drains, verdicts }: ServiceFacts,
-): RealView {
-  const { connections, rates } = activity.ofReal(real.name);
-  const drain = drains.ofReal(service, real);
-  return {
-    name: real.name,
-    target: real.target,
-    state: real.state,
-    verdict: real.verdict.state,
-    since: real.verdict.since === 0 ? null : time(real.verdict.since),
-    cause: real.verdict.cause,
-    latencyMs: latencyOf(real.checks, verdicts),
-    configuredWeight: real.configuredWeight,
-    weight: real.weight,
-    kept: real.kept,
-    reason: real.reason,
-    activeConnections: connections.active,
-    inactiveConnections: connections.inactive,
-    persistentConnections: connections.persistent,
-    traffic: trafficView(ledger.ofReal(service.name, real.name), rates),
-    drain: drain === null ? null : progressContent(drain),
-  };
-}
-
-/** Field by field: to spread a record costs six times as much, and there is one of these for every real. */
-function trafficView(totals: Totals, rates: Rates): TrafficView {
-  return {
-    connections: totals.connections,
-    inPackets: totals.inPackets,
-    outPackets: totals.outPackets,
-    inBytes: totals.inBytes,
-    outBytes: totals.outBytes,
-    connectionsPerSecond: rates.connectionsPerSecond,
-    inPacketsPerSecond: rates.inPacketsPerSecond,
-    outPacketsPerSecond: rates.outPacketsPerSecond,
-    inBytesPerSecond: rates.inBytesPerSecond,
-    outBytesPerSecond: rates.outBytesPerSecond,
-  };
-}
-
 function peerView(peer: PeerStatus): PeerView {
   return {
     name: peer.name,
     address: peer.address,
     asn: peer.asn,
     state: peer.state,
-    since: time(peer.since),
+    since: isoTime(peer.since),
     announced: peer.announced,
     endOfRibSent: peer.endOfRibSent,
     lastError: peer.lastError,
@@ -346,7 +241,7 @@ function kernelView(input: StatusInput): KernelView {
       return held === undefined ? key : describeMatch(held.service.match);
     }),
     leaving: kernel.leaving.map(({ key, destination, until }) => {
-      return { service: key, real: destination, until: time(until) };
+      return { service: key, real: destination, until: isoTime(until) };
     }),
     leavingAddresses: kernel.leavingAddresses.map((each) => ({ ...each, until: timeOrNull(each.until) })),
     ...tableView(services ?? new Map()),
@@ -359,7 +254,7 @@ function kernelView(input: StatusInput): KernelView {
     opsTotal: counters.operations,
     repairsTotal: [...repairs.values()].reduce((sum, count) => sum + count, 0),
     repairsByKind: Object.fromEntries(repairs),
-    repairs: kernel.repairs.map(({ at, kind, text }) => ({ at: time(at), kind, found: text })),
+    repairs: kernel.repairs.map(({ at, kind, text }) => ({ at: isoTime(at), kind, found: text })),
     settings: settingViews(input.settings),
     failures: kernelFailures(input),
   };
@@ -385,10 +280,6 @@ function kernelFailures({ kernel, settings }: StatusInput): string[] {
   return [...kernel.failures, ...settings.failures];
 }
 
-function time(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
 function timeOrNull(ms: number | null): string | null {
-  return ms === null ? null : time(ms);
+  return ms === null ? null : isoTime(ms);
 }

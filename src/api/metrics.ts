@@ -3,7 +3,7 @@ import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import { DEFAULT_METRIC_LIMITS } from '../model/metric-limits.ts';
 import type { MetricLimits } from '../model/metric-limits.ts';
-import type { StatusView } from '../model/status.ts';
+import type { ServiceView, StatusView } from '../model/status.ts';
 import type { AgentCounters, MetricDefinition, Scrape, ShownReal } from './metric.ts';
 import { METRICS } from './metric-table.ts';
 
@@ -27,8 +27,8 @@ export async function renderMetrics(
   counters: AgentCounters | null,
   limits: MetricLimits = DEFAULT_METRIC_LIMITS,
 ): Promise<string> {
-  const scrape: Scrape = { status, counters, ...shownReals(status, limits) };
-  // All that was put together until here was one turn.
+  const services = await writtenOut(status.services);
+  const scrape: Scrape = { status: { ...status, services }, counters, ...shownReals(services, limits) };
   await nextTurn();
   const registry = new Registry();
   const blocks: string[] = [];
@@ -55,9 +55,27 @@ function seriesOf(text: string): string {
   return text.slice(text.indexOf('\n', text.indexOf('\n') + 1) + 1);
 }
 
+/** Looks at the reals of each service once: the read model may put them together only then, and each time anew. */
+async function writtenOut(services: readonly ServiceView[]): Promise<ServiceView[]> {
+  const written: ServiceView[] = [];
+  let reals = 0;
+  for (const service of services) {
+    const copy = { ...service };
+    written.push(copy);
+    reals += copy.reals.length;
+    if (reals < SERIES_A_TURN) continue;
+    reals = 0;
+    await nextTurn();
+  }
+  return written;
+}
+
 /** Bounds the series: the first reals in order of their services; what is told of services always covers all. */
-function shownReals(status: StatusView, limits: MetricLimits): Pick<Scrape, 'reals' | 'trafficReals' | 'omitted'> {
-  const all = status.services.flatMap((service) => service.reals.map((real): ShownReal => ({ service, real })));
+function shownReals(
+  services: readonly ServiceView[],
+  limits: MetricLimits,
+): Pick<Scrape, 'reals' | 'trafficReals' | 'omitted'> {
+  const all = services.flatMap((service) => service.reals.map((real): ShownReal => ({ service, real })));
   const reals = all.slice(0, limits.reals);
   const trafficReals = reals.slice(0, limits.traffic);
   return {

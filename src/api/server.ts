@@ -1,6 +1,7 @@
 import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError, describeError } from '../core/errors.ts';
@@ -175,7 +176,11 @@ function addRoute(
     url: route.path,
     schema: { response: responseSchemas(route) },
     handler: async (request, reply) => {
-      if (route.showsCounters === true) await freshen?.();
+      if (route.showsCounters === true) {
+        await freshen?.();
+        // Those who read them have just entered them all.
+        await nextTurn();
+      }
       const answer = await route.answer({ status, metrics, version, verify, params: request.params });
       return send(reply, answer);
     },

@@ -26,6 +26,8 @@ async function* statusPieces(
   textOf: (service: ServiceView) => string,
 ): AsyncGenerator<string, void, undefined> {
   let piece = `${head.slice(0, -1)},"services":[`;
+  // All that was put together until here was one turn.
+  await nextTurn();
   for (const [index, service] of services.entries()) {
     piece += `${index === 0 ? '' : ','}${textOf(service)}`;
     if (piece.length < PIECE_LENGTH) continue;

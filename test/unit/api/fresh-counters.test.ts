@@ -15,6 +15,7 @@ function recordedApp() {
       events.push('freshen');
       await Promise.resolve();
       events.push('fresh');
+      setImmediate(() => events.push('the turn of others'));
     },
     log: silentLog,
     metrics: new MetricsRegistry(),
@@ -28,7 +29,7 @@ describe('counters', () => {
   it.each(['/metrics', '/v1/status', '/v1/services/web-https'])('are fresh before %s shows them', async (url) => {
     const { app, events } = recordedApp();
     expect((await app.inject({ method: 'GET', url })).statusCode).toBe(200);
-    expect(events).toEqual(['freshen', 'fresh', 'status']);
+    expect(events).toEqual(['freshen', 'fresh', 'the turn of others', 'status']);
   });
 
   it.each(['/healthz', '/readyz', '/v1/services', '/v1/problems', '/v1/peers'])(

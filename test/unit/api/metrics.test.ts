@@ -125,6 +125,33 @@ describe('a scrape of many reals', () => {
   });
 });
 
+describe('a scrape of many services', () => {
+  it('looks at the reals of each once, a thousand in a turn', async () => {
+    const reals = Array.from({ length: 500 }, (_, index) => realView(`r${index}`));
+    let turn = 0;
+    const looks: [string, number][] = [];
+    const services = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+      ...serviceView(name, reals),
+      get reals() {
+        if (looks.push([name, turn]) === 1)
+          setImmediate(function next() {
+            turn++;
+            if (looks.length < 5) setImmediate(next);
+          });
+        return reals;
+      },
+    }));
+    await renderMetrics({ ...statusView(), services }, null);
+    expect(looks).toEqual([
+      ['a', 0],
+      ['b', 0],
+      ['c', 1],
+      ['d', 1],
+      ['e', 2],
+    ]);
+  });
+});
+
 /** How often the event loop came round until it was done. */
 async function turnsDuring(work: Promise<unknown>): Promise<number> {
   let turns = 0;

@@ -66,6 +66,24 @@ describe('the routes', () => {
     expect(status.json()).toEqual(statusView({ services }));
   });
 
+  it('look at the reals of a service once, and not before others had their turn', async () => {
+    const events: string[] = [];
+    const services = ['a', 'b'].map((name) => ({
+      ...serviceView(name, []),
+      get reals() {
+        events.push(`reals of ${name}`);
+        return [realView('r')];
+      },
+    }));
+    const reply = await appWith(() => {
+      events.push('status');
+      setImmediate(() => events.push('the turn of others'));
+      return { ...statusView(), services };
+    }).inject('/v1/status');
+    expect(events).toEqual(['status', 'the turn of others', 'reals of a', 'reals of b']);
+    expect(reply.json()).toMatchObject({ services: [{ reals: [{ name: 'r' }] }, { reals: [{ name: 'r' }] }] });
+  });
+
   it('never send a field that the schema does not name', async () => {
     const [service] = statusView().services;
     const leakyService = { ...service, name: 'web', password: 'a-secret' } as StatusView['services'][number];
