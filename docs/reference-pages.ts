@@ -76,8 +76,8 @@ function anchorOf(heading: string): string {
 function checksPage(): string {
   const intro = `A check is a record \`config/checks/NAME\`; services and reals refer to it by its name. All checks of a real must pass.
 A verdict changes after \`health.rise\` successes or \`health.fall\` failures of the service in a row. A check that could
-not be run (no socket, no memory, an unreadable secret) says nothing about the real: the verdict is \`unknown\`, never
-\`down\`.`;
+not be run (no socket, no memory, an unreadable secret, an ensemble out of reach) says nothing about the real: the
+verdict is \`unknown\`, never \`down\`.`;
   const sections = CHECK_TYPES.flatMap((type) => [
     `## ${code(type.type)}`,
     type.summary,
