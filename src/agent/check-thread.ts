@@ -3,8 +3,8 @@ import { checkTypes } from '../checks/catalog.ts';
 import { messageLog } from '../checks/message-log.ts';
 import type { FromShard, ToShard } from '../checks/protocol.ts';
 import { Shard } from '../checks/shard.ts';
-import type { Znodes } from '../checks/znodes.ts';
 import { systemClock } from '../core/system-clock.ts';
+import type { Ensembles } from '../sources/zookeeper/ensembles.ts';
 
 /*
  * The entry of a checking thread, and the root that builds what is in it. Whatever escapes here ends the thread, and
@@ -18,13 +18,23 @@ const clock = systemClock;
 const random = Math.random;
 const send = (message: FromShard): void => port.postMessage(message);
 
-let znodes: Promise<Znodes> | undefined;
+let znodes: Promise<Ensembles> | undefined;
 
 /** Loaded with the first check that asks for a znode: every other agent would carry the code for nothing. */
-async function openZnodes(): Promise<Znodes> {
-  const { Ensembles } = await import('../sources/zookeeper/ensembles.ts');
-  return new Ensembles({ clock, random, log: messageLog(send) });
+async function openZnodes(): Promise<Ensembles> {
+  const module = await import('../sources/zookeeper/ensembles.ts');
+  return new module.Ensembles({ clock, random, log: messageLog(send) });
 }
 
 const shard = new Shard({ clock, random, types: checkTypes, znodes: () => (znodes ??= openZnodes()), send });
-port.on('message', (message: ToShard) => shard.receive(message));
+port.on('message', (message: ToShard) => {
+  shard.receive(message);
+  if (message.kind === 'stop') void end();
+});
+
+/** The end of this thread, not of the process. */
+async function end(): Promise<void> {
+  const opened = await znodes?.catch(() => undefined);
+  await opened?.close();
+  process.exit();
+}

@@ -37,7 +37,9 @@ export type ToShard =
   | { readonly kind: 'undefine'; readonly id: number }
   | { readonly kind: 'add'; readonly judges: readonly JudgeSpec[] }
   | { readonly kind: 'drop'; readonly judges: readonly number[] }
-  | { readonly kind: 'ping' };
+  | { readonly kind: 'ping' }
+  /** The last message: the shard lets go of everything, and its thread ends. */
+  | { readonly kind: 'stop' };
 
 /** The newest verdict of a judge: sent when its state changes, with its first result, and in turn every few seconds. */
 export interface Notice {

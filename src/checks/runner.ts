@@ -43,7 +43,7 @@ export const DEFAULT_WORKERS = 1;
 
 /** Probes in worker threads, so that nothing they do delays the reconciler or a BGP keepalive. */
 export function createCheckRunner(deps: CheckRunnerDeps & { readonly thread: WorkerEntry }): ObservedCheckRunner {
-  return new ShardedCheckRunner(deps, openWorkerShard(deps.thread));
+  return new ShardedCheckRunner(deps, openWorkerShard(deps.thread, deps.clock));
 }
 
 /** Probes on the calling thread, with time, chance and check types of the caller's choice. */

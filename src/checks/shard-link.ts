@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { describeError } from '../core/errors.ts';
+import type { Clock } from '../core/ports.ts';
 import type { WorkerEntry } from '../core/worker-entry.ts';
 import type { FromShard, ToShard } from './protocol.ts';
 import type { ShardDeps } from './shard.ts';
@@ -26,12 +27,15 @@ export type OpenShard = (events: ShardEvents) => ShardLink;
  */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 
+/** A thread that is told to end does so at once, but for what it says goodbye to; then it is ended. */
+const GOODBYE_MS = 1_500;
+
 /** A shard on a thread of its own. */
-export function openWorkerShard(entry: WorkerEntry): OpenShard {
-  return (events) => startWorker(entry, events);
+export function openWorkerShard(entry: WorkerEntry, clock: Clock): OpenShard {
+  return (events) => startWorker(entry, clock, events);
 }
 
-function startWorker({ file, execArgv }: WorkerEntry, events: ShardEvents): ShardLink {
+function startWorker({ file, execArgv }: WorkerEntry, clock: Clock, events: ShardEvents): ShardLink {
   const worker = new Worker(file, { execArgv, name: 'checks', resourceLimits: RESOURCE_LIMITS });
   let reason: string | undefined;
   let closing = false;
@@ -48,6 +52,14 @@ function startWorker({ file, execArgv }: WorkerEntry, events: ShardEvents): Shar
     post: (message) => worker.postMessage(message),
     async close() {
       closing = true;
+      worker.postMessage({ kind: 'stop' } satisfies ToShard);
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(GOODBYE_MS, resolve);
+        worker.once('exit', () => {
+          cancel();
+          resolve();
+        });
+      });
       await worker.terminate();
     },
   };

@@ -121,6 +121,9 @@ export class Shard {
       case 'ping':
         this.#deps.send({ kind: 'pong', counts: this.#counts() });
         return;
+      case 'stop':
+        this.stop();
+        return;
       default:
         assertNever(message);
     }

@@ -112,6 +112,13 @@ export class EnsembleWatch {
     };
   }
 
+  /** Nothing is known any more, and the session ends at the server. */
+  close(): Promise<void> {
+    this.#cancelPatience();
+    this.#onUnused();
+    return this.#session.close({ keepSession: false });
+  }
+
   #newEntry(path: string): Entry {
     const entry: Entry = { path, users: 0, exists: false, knownOn: 0, watchedOn: 0, question: null };
     this.#entries.set(path, entry);
@@ -125,17 +132,11 @@ export class EnsembleWatch {
     if (entry.users > 0) return;
     this.#entries.delete(entry.path);
     if (this.#toAsk.delete(entry)) entry.question?.answer({ kind: 'unknown', cause: 'no longer wanted' });
-    if (this.#entries.size === 0) this.#close();
+    if (this.#entries.size === 0) void this.close();
     else if (entry.watchedOn !== 0 && entry.watchedOn === this.#session.connection && this.#canForget) {
       this.#toForget.add(entry.path);
       this.#send();
     }
-  }
-
-  #close(): void {
-    this.#cancelPatience();
-    this.#onUnused();
-    void this.#session.close({ keepSession: false });
   }
 
   #ask(entry: Entry): Existence | Promise<Existence> {

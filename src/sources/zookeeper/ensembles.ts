@@ -31,6 +31,11 @@ export class Ensembles {
     return watch.watch(path);
   }
 
+  /** Ends every session at its server, as far as there is a connection to say so. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#watches.values()].map((watch) => watch.close()));
+  }
+
   #open(servers: readonly string[], key: string): EnsembleWatch {
     const settings = zookeeperSettings({ servers, root: '/', maxReplyBytes: MAX_REPLY_BYTES });
     if (!settings.ok) throw settings.error;

@@ -42,4 +42,7 @@ const shard = new Shard({
   types: new Map(types),
   send: (message) => port.postMessage(message),
 });
-port.on('message', (message: ToShard) => shard.receive(message));
+port.on('message', (message: ToShard) => {
+  shard.receive(message);
+  if (message.kind === 'stop') process.exit();
+});

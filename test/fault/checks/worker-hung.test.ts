@@ -3,6 +3,7 @@ import { ShardedCheckRunner } from '../../../src/checks/runner.ts';
 import { openWorkerShard } from '../../../src/checks/shard-link.ts';
 import { PING_MS } from '../../../src/checks/shard-supervisor.ts';
 import { silentLog } from '../../../src/core/ports.ts';
+import { systemClock } from '../../../src/core/system-clock.ts';
 import { workerEntry } from '../../../src/core/worker-entry.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { SCRIPTED, wanted } from '../../fakes/scripted-check.ts';
@@ -12,7 +13,7 @@ const check = (type: string) => wanted(type, { port: type.length, definition: { 
 
 it('a thread that stands still is replaced; its verdicts are doubted, never down, and come back', async () => {
   const clock = new ManualClock();
-  const open = openWorkerShard(workerEntry('./fragile-worker', import.meta.url));
+  const open = openWorkerShard(workerEntry('./fragile-worker', import.meta.url), systemClock);
   const runner = new ShardedCheckRunner({ clock, random: () => 0, log: silentLog }, open);
   onTestFinished(() => runner.close());
   const state = () => runner.verdicts().get('steady')?.state;

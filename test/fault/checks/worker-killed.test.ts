@@ -22,7 +22,7 @@ it.each([
     child: () => log,
     error: (fields) => void reasons.push((fields as { reason: string }).reason),
   };
-  const open = openWorkerShard(workerEntry('./fragile-worker', import.meta.url));
+  const open = openWorkerShard(workerEntry('./fragile-worker', import.meta.url), systemClock);
   const runner = new ShardedCheckRunner({ clock: systemClock, random: Math.random, log }, open);
   onTestFinished(() => runner.close());
   const steady = () => runner.verdicts().get('steady');

@@ -310,6 +310,19 @@ describe('what nobody wants any more', () => {
     expect(bench.store.connections).toHaveLength(2);
   });
 
+  test('ends with all else, although somebody wants it', async () => {
+    const a = bench.watch(A);
+    await server.connect();
+    await bench.learn(a);
+    server.asked();
+    const closed = bench.ensembles.close();
+    await bench.exchange();
+    await closed;
+    expect(server.asked()).toEqual(['closeSession']);
+    a.release();
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+
   test('before there was a connection leaves nothing behind', async () => {
     const a = bench.watch(A);
     const answer = a.ask();
