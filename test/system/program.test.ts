@@ -123,7 +123,9 @@ describe('the program as it is installed', () => {
 
   it('loads what a check by znode takes into the thread that has one', async () => {
     const cause = async () => (await status()).services.find(({ name }) => name === 'znode')?.reals[0]?.cause ?? '';
-    await eventually('a probe', async () => /^not run: no (session with|answer from) ZooKeeper/.test(await cause()));
+    await eventually('a probe', async () =>
+      /^znode: not run: no (session with|answer from) ZooKeeper/.test(await cause()),
+    );
   });
 
   it('knows its version, and shows operators what the agent says', async () => {
