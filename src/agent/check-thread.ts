@@ -18,6 +18,8 @@ const clock = systemClock;
 const random = Math.random;
 const send = (message: FromShard): void => port.postMessage(message);
 
+/** What could not be loaded is not tried again for this long, though thousands of probes ask for it. */
+const RELOAD_MS = 1_000;
 let znodes: Promise<Ensembles> | undefined;
 
 /** Loaded with the first check that asks for a znode: every other agent would carry the code for nothing. */
@@ -26,7 +28,15 @@ async function openZnodes(): Promise<Ensembles> {
   return new module.Ensembles({ clock, random, log: messageLog(send) });
 }
 
-const shard = new Shard({ clock, random, types: checkTypes, znodes: () => (znodes ??= openZnodes()), send });
+function sharedZnodes(): Promise<Ensembles> {
+  if (znodes === undefined) {
+    znodes = openZnodes();
+    znodes.catch(() => clock.after(RELOAD_MS, () => (znodes = undefined)));
+  }
+  return znodes;
+}
+
+const shard = new Shard({ clock, random, types: checkTypes, znodes: sharedZnodes, send });
 port.on('message', (message: ToShard) => {
   shard.receive(message);
   if (message.kind === 'stop') void end();

@@ -120,10 +120,10 @@ export class EnsembleWatch {
   }
 
   #newEntry(path: string): Entry {
-    const entry: Entry = { path, users: 0, exists: false, knownOn: 0, watchedOn: 0, question: null };
+    // If a watch still stands, the next question sets the same one again; if there is none, it is still to be taken back.
+    const watchedOn = this.#toForget.delete(path) ? this.#session.connection : 0;
+    const entry: Entry = { path, users: 0, exists: false, knownOn: 0, watchedOn, question: null };
     this.#entries.set(path, entry);
-    // If a watch still stands, the next question sets the same one again.
-    this.#toForget.delete(path);
     return entry;
   }
 

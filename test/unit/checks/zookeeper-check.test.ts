@@ -150,6 +150,44 @@ describe('a check by znode', () => {
     expect(bench.calls.slice(0, 2)).toEqual(['watch /web/10.0.0.1', 'release /web/10.0.0.1']);
   });
 
+  it('is watched from a later probe on where the first found nobody to ask ZooKeeper', async () => {
+    const released: string[] = [];
+    const refusals = [new Error('too many open files'), new Error('still too many')];
+    const bench = new Bench(() => {
+      const refusal = refusals.shift();
+      if (refusal !== undefined) return Promise.reject(refusal);
+      const watch = (_: unknown, path: string) => ({
+        ask: () => bench.answer,
+        release: () => void released.push(path),
+      });
+      return Promise.resolve({ watch });
+    });
+    bench.define('/web/{address}');
+    bench.add(JUDGE);
+    expect(await bench.probed()).toMatchObject({ cause: 'not run: defect in the check: too many open files' });
+    await bench.probed();
+    expect(await bench.probed()).toMatchObject({ state: 'up' });
+    bench.shard.receive({ kind: 'drop', judges: [JUDGE.id] });
+    await bench.probed();
+    expect(released).toEqual(['/web/10.0.0.1']);
+  });
+
+  it('is not watched again once it is not wanted', async () => {
+    let opened = 0;
+    let fail: (error: Error) => void = () => undefined;
+    const bench = new Bench(() => {
+      opened += 1;
+      return new Promise((_, reject) => (fail = reject));
+    });
+    bench.define('/web/{address}');
+    bench.add(JUDGE);
+    await bench.probed();
+    bench.shard.receive({ kind: 'drop', judges: [JUDGE.id] });
+    fail(new Error('too many open files'));
+    await bench.probed();
+    expect(opened).toBe(1);
+  });
+
   it('says so where nobody can ask ZooKeeper, and harms nothing else', async () => {
     const bench = new Bench(() => Promise.reject(new Error('the module is gone')));
     bench.define('/web/{address}');
