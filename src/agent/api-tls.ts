@@ -4,7 +4,7 @@ import { describeError } from '../core/errors.ts';
 import type { Result } from '../core/result.ts';
 import { err, ok } from '../core/result.ts';
 import type { ApiTls, Bootstrap } from '../model/bootstrap.ts';
-import { certificatesIn, privateKeyIn } from '../model/pem.ts';
+import { certificatesIn, pemOf, privateKeyIn } from '../model/pem.ts';
 import type { Problem } from '../model/problem.ts';
 import { readSmallFile } from './small-file.ts';
 
@@ -24,16 +24,26 @@ interface Texts {
   readonly clientCa: string | null;
 }
 
-/** What the files of `api.tls` hold, read anew at every call: the same bytes give the same object as before. */
+interface Judged {
+  readonly texts: Texts;
+  readonly verdict: ReturnType<LoadApiTls>;
+}
+
+/**
+ * What the files of `api.tls` hold, read anew at every call: the same bytes give the same object as before. Bad ones are
+ * remembered too, since judging takes longer than reading, and every client that connects has it done.
+ */
 export function apiTlsLoader(tls: ApiTls): LoadApiTls {
-  let last: { readonly texts: Texts; readonly material: ApiTlsMaterial } | null = null;
+  let good: Judged | null = null;
+  let bad: Judged | null = null;
   return () => {
     const texts = readTexts(tls);
     if (!texts.ok) return texts;
-    if (last !== null && isSame(last.texts, texts.value)) return ok(last.material);
-    const judged = judge(tls, texts.value);
-    if (judged.ok) last = { texts: texts.value, material: judged.value };
-    return judged;
+    for (const judged of [good, bad]) if (judged !== null && isSame(judged.texts, texts.value)) return judged.verdict;
+    const judged = { texts: texts.value, verdict: judge(tls, texts.value) };
+    if (judged.verdict.ok) good = judged;
+    else bad = judged;
+    return judged.verdict;
   };
 }
 
@@ -74,20 +84,23 @@ function judge(tls: ApiTls, texts: Texts): Result<ApiTlsMaterial, readonly TlsFa
   const faults = new Faults(tls);
   const certificates = faults.unless('certificate', certificatesIn(texts.certificate));
   const key = faults.unless('key', privateKeyIn(texts.key));
-  if (texts.clientCa !== null) faults.unless('clientCa', certificatesIn(texts.clientCa));
+  const authorities = texts.clientCa === null ? null : faults.unless('clientCa', certificatesIn(texts.clientCa));
   if (certificates === null || key === null || faults.list.length > 0) return err(faults.list);
   const [own] = certificates;
+  // As they were understood here: OpenSSL passes over what begins with a byte order mark, and takes the next one.
+  const certificate = pemOf(certificates);
   if (!own.checkPrivateKey(key)) faults.add('key', `not the key of the first certificate in ${tls.certificate}`);
   else {
     try {
       // What OpenSSL has against them, such as a key that is too short for its security level.
-      createSecureContext({ cert: texts.certificate, key: texts.key });
+      createSecureContext({ cert: certificate, key: texts.key });
     } catch (error) {
       faults.add('certificate', describeError(error));
     }
   }
   if (faults.list.length > 0) return err(faults.list);
-  return ok({ ...texts, file: tls.certificate, validUntil: Date.parse(own.validTo) });
+  const clientCa = authorities === null ? null : pemOf(authorities);
+  return ok({ certificate, key: texts.key, clientCa, file: tls.certificate, validUntil: Date.parse(own.validTo) });
 }
 
 /** Collects all that is wrong, not only the first of it. */

@@ -22,6 +22,11 @@ export function certificatesIn(pem: string): Result<readonly [X509Certificate, .
   return first === undefined ? err('there is no certificate in it') : ok([first, ...others]);
 }
 
+/** The certificates and nothing else. */
+export function pemOf(certificates: readonly X509Certificate[]): string {
+  return certificates.map(String).join('');
+}
+
 export function privateKeyIn(pem: string): Result<KeyObject, string> {
   if (/ENCRYPTED/.test(pem)) return err('its key is encrypted');
   try {

@@ -36,6 +36,34 @@ describe('the files of api.tls', () => {
     expect(value(load())).not.toBe(value(first));
   });
 
+  it('are judged once for what is in them, also where that is bad', () => {
+    const files = tlsFiles();
+    const load = apiTlsLoader(files);
+    const good = load();
+    writeFileSync(files.key, pem('client.key'));
+    const bad = load();
+    expect(bad.ok).toBe(false);
+    expect(load()).toBe(bad);
+    writeFileSync(files.key, pem('server.key'));
+    expect(load()).toBe(good);
+    writeFileSync(files.key, pem('client.key'));
+    expect(load()).toBe(bad);
+    writeFileSync(files.key, 'nonsense');
+    expect(load()).toMatchObject({ error: [{ found: expect.stringContaining('no private key') as string }] });
+  });
+
+  it('are handed on as they were understood, whatever editors have put around the certificates', () => {
+    const files = tlsFiles();
+    // OpenSSL by itself would pass over the certificate behind the mark, and take the authority for the server's.
+    const spoilt = (...names: readonly string[]): string => `\ufeff${names.map(pem).join('').replaceAll('\n', '\r\n')}`;
+    writeFileSync(files.certificate, spoilt('server.pem', 'ca.pem'));
+    writeFileSync(files.clientCa, spoilt('ca.pem'));
+    expect(apiTlsLoader(files)()).toMatchObject({
+      ok: true,
+      value: { certificate: pem('server.pem') + pem('ca.pem'), key: pem('server.key'), clientCa: pem('ca.pem') },
+    });
+  });
+
   it.each<[string, string, (files: Files) => void, RegExp]>([
     ['certificate', 'is missing', ({ certificate }) => rmSync(certificate), /ENOENT/],
     ['certificate', 'is empty', ({ certificate }) => truncateSync(certificate), /no certificate in it/],
