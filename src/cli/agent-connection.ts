@@ -5,8 +5,9 @@ import { connect } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { readSmallFile } from '../agent/small-file.ts';
 import { describeError } from '../core/errors.ts';
-import { certificatesIn } from '../model/pem.ts';
-import type { AgentEndpoint } from './agent-endpoint.ts';
+import type { Result } from '../core/result.ts';
+import { certificatesIn, pemOf, privateKeyIn } from '../model/pem.ts';
+import type { AgentEndpoint, ClientFiles } from './agent-endpoint.ts';
 import { CliFailure } from './io.ts';
 
 export interface AgentRequest {
@@ -30,24 +31,25 @@ export async function exchange(
   { method, timeoutMs }: AgentRequest,
 ): Promise<AgentAnswer> {
   const signal = AbortSignal.timeout(timeoutMs);
-  if (endpoint.kind === 'plain') {
-    return send(new URL(path, endpoint.url), null, method, signal).catch((error: unknown) => {
-      throw new CliFailure('failure', `no agent answers at ${endpoint.url.origin}: ${describeError(error)}`);
-    });
-  }
-  const options = connectionOptions(endpoint);
-  const pinned = endpoint.kind === 'own' ? fingerprintIn(endpoint.certificate) : null;
   try {
-    const socket = await connected(options, signal);
-    if (endpoint.kind === 'own' && socket.getPeerX509Certificate()?.fingerprint256 !== pinned) {
-      socket.destroy();
-      throw new CliFailure('failure', strangerText(endpoint.url.origin, endpoint.certificate));
-    }
+    const socket = endpoint.kind === 'plain' ? null : await knownServer(endpoint, signal);
     return await send(new URL(path, endpoint.url), socket, method, signal);
   } catch (error) {
     if (error instanceof CliFailure) throw error;
-    throw new CliFailure('failure', failureText(endpoint, error));
+    // Whatever broke by it then: an answer that is under way breaks off like a connection.
+    const late = `no whole answer came within ${timeoutMs / 1000} seconds`;
+    throw new CliFailure('failure', signal.aborted ? absentText(endpoint, late) : failureText(endpoint, error));
   }
+}
+
+/** A connection to the server that is meant. */
+async function knownServer(endpoint: SecureEndpoint, signal: AbortSignal): Promise<TLSSocket> {
+  const options = connectionOptions(endpoint);
+  const pinned = endpoint.kind === 'own' ? readAs(certificatesIn, endpoint.certificate)[0].fingerprint256 : null;
+  const socket = await connected(options, signal);
+  if (endpoint.kind !== 'own' || socket.getPeerX509Certificate()?.fingerprint256 === pinned) return socket;
+  socket.destroy();
+  throw new CliFailure('failure', strangerText(endpoint.url.origin, endpoint.certificate));
 }
 
 function connectionOptions(endpoint: SecureEndpoint): ConnectionOptions {
@@ -68,9 +70,17 @@ function connectionOptions(endpoint: SecureEndpoint): ConnectionOptions {
     ...(isIP(host) === 0 ? { servername: host } : {}),
     // The agent's own certificate is compared as a whole instead.
     rejectUnauthorized: endpoint.kind !== 'own',
-    ...(endpoint.kind === 'own' || endpoint.ca === null ? {} : { ca: readPem(endpoint.ca) }),
-    ...(client === null ? {} : { cert: readPem(client.certificate), key: readPem(client.key) }),
+    ...(endpoint.kind === 'own' || endpoint.ca === null ? {} : { ca: pemOf(readAs(certificatesIn, endpoint.ca)) }),
+    ...(client === null ? {} : credentials(client)),
   };
+}
+
+function credentials({ certificate, key }: ClientFiles): Pick<ConnectionOptions, 'cert' | 'key'> {
+  const certificates = readAs(certificatesIn, certificate);
+  const own = readAs(privateKeyIn, key);
+  if (!certificates[0].checkPrivateKey(own))
+    throw unusable(`${key}: not the key of the first certificate in ${certificate}`);
+  return { cert: pemOf(certificates), key: own.export({ type: 'pkcs8', format: 'pem' }) };
 }
 
 function connected(options: ConnectionOptions, signal: AbortSignal): Promise<TLSSocket> {
@@ -112,21 +122,21 @@ function send(
   });
 }
 
-function fingerprintIn(file: string): string {
-  const found = certificatesIn(readPem(file).toString('latin1'));
-  if (found.ok) return found.value[0].fingerprint256;
-  throw new CliFailure('failure', `the agent cannot be told from others: ${file}: ${found.error}`);
-}
-
-function readPem(file: string): Buffer {
+function readAs<T>(parse: (pem: string) => Result<T, string>, file: string): T {
   let bytes: Buffer | null;
   try {
     bytes = readSmallFile(file, MAX_PEM_BYTES);
   } catch (error) {
-    throw new CliFailure('failure', `the agent cannot be asked over HTTPS: ${describeError(error)}`);
+    throw unusable(describeError(error));
   }
-  if (bytes !== null) return bytes;
-  throw new CliFailure('failure', `${file} is not a regular file of at most ${MAX_PEM_BYTES} bytes`);
+  if (bytes === null) throw unusable(`${file}: not a regular file of at most ${MAX_PEM_BYTES} bytes`);
+  const parsed = parse(bytes.toString('latin1'));
+  if (parsed.ok) return parsed.value;
+  throw unusable(`${file}: ${parsed.error}`);
+}
+
+function unusable(why: string): CliFailure {
+  return new CliFailure('failure', `the agent cannot be asked over HTTPS: ${why}`);
 }
 
 function strangerText(origin: string, file: string): string {
@@ -137,8 +147,13 @@ function strangerText(origin: string, file: string): string {
   );
 }
 
+function absentText({ url }: AgentEndpoint, why: string): string {
+  return `no agent answers at ${url.origin}: ${why}`;
+}
+
 /** Why there is no answer, and what to do about it. */
-function failureText(endpoint: SecureEndpoint, error: unknown): string {
+function failureText(endpoint: AgentEndpoint, error: unknown): string {
+  if (endpoint.kind === 'plain') return absentText(endpoint, describeError(error));
   const { origin } = endpoint.url;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const reason = reasonOf(error);
@@ -150,7 +165,7 @@ function failureText(endpoint: SecureEndpoint, error: unknown): string {
   if (endpoint.kind === 'other' && /^(?!ERR_SSL).*(CERT|UNABLE_TO|SIGNATURE)/.test(code)) {
     return `the server at ${origin} is not trusted: ${reason}; --api-ca names the authorities to trust`;
   }
-  return `no agent answers at ${origin}: ${reason}`;
+  return absentText(endpoint, reason);
 }
 
 function clientText({ kind, client }: SecureEndpoint): string {

@@ -1,8 +1,11 @@
 import { rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MetricsRegistry } from '../../../src/api/metrics.ts';
 import { createApi } from '../../../src/api/server.ts';
+import { exchange } from '../../../src/cli/agent-connection.ts';
 import { statusPage } from '../../../src/cli/status-page.ts';
 import { silentLog } from '../../../src/core/ports.ts';
 import type { ApiTls } from '../../../src/model/bootstrap.ts';
@@ -96,7 +99,22 @@ describe('the agent of the bootstrap file, over TLS', () => {
     rmSync(tls.certificate);
     expect(await run(port, tls, 'status')).toMatchObject(failed(/cannot be asked over HTTPS: ENOENT.*server\.pem/));
     writeFileSync(tls.certificate, 'nonsense');
-    expect(await run(port, tls, 'status')).toMatchObject(failed(/told from others: .*no certificate in it/));
+    expect(await run(port, tls, 'status')).toMatchObject(
+      failed(/cannot be asked over HTTPS: .*server\.pem: there is no certificate in it/),
+    );
+  });
+
+  it('is not there for one whose answer does not end in time', async () => {
+    const server = createServer({ cert: pem('server.pem'), key: pem('server.key') }, (_request, reply) => {
+      reply.writeHead(200, { 'content-length': 100 }).write('{"alive":');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => server.closeAllConnections());
+    onTestFinished(() => void server.close());
+    const url = new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const endpoint = { kind: 'own', url, certificate: file('server.pem'), client: null, wantsClient: false } as const;
+    const answer = exchange(endpoint, '/healthz', { method: 'GET', timeoutMs: 1_000 });
+    await expect(answer).rejects.toThrow(`no agent answers at ${url.origin}: no whole answer came within 1 seconds`);
   });
 
   it('is not there', async () => {
@@ -124,6 +142,24 @@ describe('an agent that wants to know its clients', () => {
     expect(outcome).toMatchObject(failed(/broke off: .*client certificate in .*server\.pem.*clientAuth/));
   });
 
+  it.each([
+    [
+      'the key of another',
+      { clientKey: 'server.key' },
+      /server\.key: not the key of the first certificate in .*client\.pem/,
+    ],
+    ['no key', { clientKey: 'client.pem' }, /client\.pem: there is no private key/],
+    ['no certificate', { clientCertificate: 'client.key' }, /client\.key: there is no certificate in it/],
+  ])('is not asked with %s, and the file is named', async (_which, wrong, message) => {
+    const { port, tls, log } = await secureApi({ mutual: true });
+    const names = { clientCertificate: 'client.pem', clientKey: 'client.key', ...wrong };
+    const shown = { clientCertificate: file(names.clientCertificate), clientKey: file(names.clientKey) };
+    const outcome = await run(port, { ...tls, ...shown }, 'health');
+    expect(outcome).toMatchObject(failed(message));
+    expect(outcome.err).toContain('the agent cannot be asked over HTTPS: /');
+    expect(log.about('a TLS handshake failed')).toEqual([]);
+  });
+
   it('refuses the command line of a bootstrap file that knows nothing of it', async () => {
     const { port, tls } = await secureApi({ mutual: true });
     const { certificate, key } = tls;
@@ -141,6 +177,9 @@ describe('the agent that --api names, over TLS', () => {
       harness().run('health', '--api', `https://${host}:${port}`, ...options);
     expect(await ask('127.0.0.1', '--api-ca', ca)).toMatchObject({ exitCode: 0 });
     expect(await ask('127.0.0.1')).toMatchObject(failed(/not trusted: .*--api-ca/));
+    expect(await ask('127.0.0.1', '--api-ca', file('server.key'))).toMatchObject(
+      failed(/server\.key: there is no certi/),
+    );
     // Its certificate has no such name.
     expect(await ask('localhost', '--api-ca', ca)).toMatchObject(failed(/not trusted: .*localhost/));
   });
