@@ -59,7 +59,7 @@ export class EnsembleWatch {
   readonly #servers: string;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #onUnused: () => void;
+  readonly #onUnused: (ended: Promise<void>) => void;
   readonly #entries = new Map<string, Entry>();
   /** In the order in which they were asked. */
   readonly #toAsk = new Set<Entry>();
@@ -78,13 +78,13 @@ export class EnsembleWatch {
   /**
    * @param session not started yet, and of no use to anybody else
    * @param servers for texts
-   * @param onUnused called when nobody wants to know anything any more; the session is being closed then
+   * @param onUnused called when nobody wants to know anything any more, with the end of the session
    */
   constructor(
     session: Session,
     servers: string,
     deps: { readonly clock: Clock; readonly log: Log },
-    onUnused: () => void,
+    onUnused: (ended: Promise<void>) => void,
   ) {
     this.#session = session;
     this.#servers = servers;
@@ -113,10 +113,9 @@ export class EnsembleWatch {
   }
 
   /** Nothing is known any more, and the session ends at the server. */
-  close(): Promise<void> {
+  close(): void {
     this.#cancelPatience();
-    this.#onUnused();
-    return this.#session.close({ keepSession: false });
+    this.#onUnused(this.#session.close({ keepSession: false }));
   }
 
   #newEntry(path: string): Entry {
@@ -132,7 +131,7 @@ export class EnsembleWatch {
     if (entry.users > 0) return;
     this.#entries.delete(entry.path);
     if (this.#toAsk.delete(entry)) entry.question?.answer({ kind: 'unknown', cause: 'no longer wanted' });
-    if (this.#entries.size === 0) void this.close();
+    if (this.#entries.size === 0) this.close();
     else if (entry.watchedOn !== 0 && entry.watchedOn === this.#session.connection && this.#canForget) {
       this.#toForget.add(entry.path);
       this.#send();

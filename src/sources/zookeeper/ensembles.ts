@@ -11,6 +11,8 @@ const MAX_REPLY_BYTES = 1024 * 1024;
 export class Ensembles {
   readonly #deps: ZookeeperDeps;
   readonly #watches = new Map<string, EnsembleWatch>();
+  /** Sessions that are being ended. */
+  readonly #ending = new Set<Promise<void>>();
 
   constructor(deps: ZookeeperDeps) {
     this.#deps = deps;
@@ -31,15 +33,20 @@ export class Ensembles {
     return watch.watch(path);
   }
 
-  /** Ends every session at its server, as far as there is a connection to say so. */
+  /** Ends every session at its server, as far as there is a connection to say so; waits for those that end already. */
   async close(): Promise<void> {
-    await Promise.all([...this.#watches.values()].map((watch) => watch.close()));
+    for (const watch of this.#watches.values()) watch.close();
+    await Promise.all(this.#ending);
   }
 
   #open(servers: readonly string[], key: string): EnsembleWatch {
     const settings = zookeeperSettings({ servers, root: '/', maxReplyBytes: MAX_REPLY_BYTES });
     if (!settings.ok) throw settings.error;
-    return new EnsembleWatch(settings.value.openSession(this.#deps), key, this.#deps, () => this.#watches.delete(key));
+    return new EnsembleWatch(settings.value.openSession(this.#deps), key, this.#deps, (ended) => {
+      this.#watches.delete(key);
+      this.#ending.add(ended);
+      void ended.then(() => this.#ending.delete(ended));
+    });
   }
 }
 

@@ -341,6 +341,20 @@ describe('what nobody wants any more', () => {
     expect(bench.clock.pendingTimers).toBe(0);
   });
 
+  test('ends with all else, which waits for the server also where the last had just been released', async () => {
+    const a = bench.watch(A);
+    await server.connect();
+    await bench.learn(a);
+    a.release();
+    let isClosed = false;
+    const closed = bench.ensembles.close().then(() => (isClosed = true));
+    await settle();
+    expect([isClosed, bench.store.last.isDropped]).toEqual([false, false]);
+    await bench.exchange();
+    await closed;
+    expect(server.asked()).toEqual([A, 'closeSession']);
+  });
+
   test('before there was a connection leaves nothing behind', async () => {
     const a = bench.watch(A);
     const answer = a.ask();
