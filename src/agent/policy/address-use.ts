@@ -68,6 +68,19 @@ export class AddressUse {
     return ends.length === 0 ? null : Math.max(...ends);
   }
 
+  /**
+   * @param address as `noted`
+   * @returns when the next mark that has moved away is over, in wall-clock milliseconds: Infinity = nobody knows yet;
+   *   null = none has
+   */
+  nextOverAt({ marks = NO_MARKS }: JournalAddress): number | null {
+    let first: number | null = null;
+    for (const [key, movedAt] of Object.entries(marks)) {
+      if (movedAt !== null) first = Math.min(first ?? Infinity, this.#until(key as ServiceKey, movedAt));
+    }
+    return first;
+  }
+
   /** When the connections that a mark had at an address are over. */
   #until(key: ServiceKey, movedAt: number): number {
     const { effective, journal, drainTimeoutMs, now } = this.#input;

@@ -31,9 +31,9 @@ export interface AddressPlanResult {
   readonly borrowed: readonly JournalAddress[];
   /** Not wanted, and there for the last connections at them. */
   readonly leaving: readonly LeavingAddress[];
-  /** null = something is left to do, or waits for its service to end. */
+  /** null = something is left to do, or waits for its service or its time to end. */
   readonly settled: SettledAddresses | null;
-  /** Milliseconds until the time of an address is over; null = there is none that ends by itself. */
+  /** Milliseconds until the time of a mark at an address is over; null = there is none that ends by itself. */
   readonly nextChangeMs: number | null;
 }
 
@@ -72,6 +72,10 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
     const after = use.noted(place, before);
     addresses.push([key, after]);
     changed ||= after !== before;
+    // What has moved away from here is still marked here for its time.
+    const overAt = use.nextOverAt(after);
+    isDone &&= overAt === null;
+    nextChangeMs = earlier(nextChangeMs, waitMs(overAt, now));
   }
   for (const [key, before] of Object.entries(journal.addresses)) {
     if (wanted.has(key)) continue;
@@ -89,9 +93,8 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
       deleting.push({ kind: 'deleteAddress', interface: name, address });
       continue;
     }
-    const isKnown = Number.isFinite(until);
-    leaving.push({ interface: name, address, until: isKnown ? until : null });
-    if (isKnown) nextChangeMs = earlier(nextChangeMs, Math.max(0, until - now));
+    leaving.push({ interface: name, address, until: Number.isFinite(until) ? until : null });
+    nextChangeMs = earlier(nextChangeMs, waitMs(use.nextOverAt(after), now));
   }
   isDone &&= adding.length === 0 && !changed;
   return {
@@ -102,6 +105,11 @@ export function planAddresses(input: AddressPlanInput): AddressPlanResult {
     settled: isDone ? { vips: effective.vips, actual, addresses: journal.addresses, borrowed } : null,
     nextChangeMs,
   };
+}
+
+/** @param at wall-clock milliseconds: null = never, Infinity = nobody knows */
+function waitMs(at: number | null, now: number): number | null {
+  return at === null || at === Infinity ? null : Math.max(0, at - now);
 }
 
 function wantedAddresses({ vips }: Effective): ReadonlyMap<string, JournalAddress> {

@@ -111,6 +111,38 @@ describe('the address of the VIP that a service by mark has left', () => {
     expect(await after(bench, 200_000, wanted(marked('new')))).toEqual(['delete address lo 192.0.2.10']);
   });
 
+  it.each<[string, string, number | null]>([
+    ['another service by mark keeps it there', 'old', null],
+    ['another service by mark, which moves as well, takes longer', 'new', DRAIN_MS - 10_000],
+  ])('is marked for no longer than its time, though %s', async (_, on, next) => {
+    const bench = new KernelBench();
+    let told: readonly string[] = [];
+    bench.host.marks = {
+      apply: (marks) => {
+        told = marks.map(({ fwmark, address }) => `${fwmark} ${address}`);
+        return Promise.resolve(ok(false));
+      },
+    };
+    const mark = { ports: [{ first: 80, last: 80 }], protocols: ['tcp'] as const };
+    const match = { kind: 'fwmark', fwmark: 7, families: ['ipv4'], mark } as const;
+    const web = (vipName: string) => marked(vipName, { match, drain: { overMs: 0, timeoutMs: 10_000 } });
+    // The operator's rules set the mark of this one.
+    const other = (vipName: string) =>
+      service('other', [], { vip: vipName, match: { kind: 'fwmark', fwmark: 8, families: ['ipv4'] } });
+    // Without another reading of the kernel.
+    const pass = async (desired: Desired, afterMs: number) => {
+      bench.clock.advance(afterMs);
+      await bench.pass(desired, Infinity);
+      return [told, bench.driver.nextChangeMs()];
+    };
+    await pass(wanted(web('old'), other('old')), 0);
+    const moved = wanted(web('new'), other(on));
+    expect(await pass(moved, 0)).toEqual([['7 192.0.2.10', '7 192.0.2.20'], 10_000]);
+    expect(await pass(moved, 9_999)).toEqual([['7 192.0.2.10', '7 192.0.2.20'], 1]);
+    expect(await pass(moved, 1)).toEqual([['7 192.0.2.20'], next]);
+    expect(await bench.host.addresses()).toContain('lo 192.0.2.10');
+  });
+
   it('goes with the kernel service, when that leaves before its time', async () => {
     const bench = new KernelBench();
     await bench.pass(wanted(marked('old')));
