@@ -40,6 +40,25 @@ describe('the certificate that is served', () => {
     expect(certificate.material.clientCa).toBe(shown());
   });
 
+  it('is not looked for by more than twenty clients in a second', () => {
+    const { files, certificate, clock, shown } = served();
+    for (let client = 0; client < 20; client++) certificate.refresh();
+    writeFileSync(files.certificate, pem('client.pem'));
+    writeFileSync(files.key, pem('client.key'));
+    clock.advance(999);
+    certificate.refresh();
+    expect(shown()).toBe(pem('server.pem'));
+    clock.advance(1);
+    certificate.refresh();
+    expect(shown()).toBe(pem('client.pem'));
+    // The twentieth of that second is the last that looks.
+    for (let client = 1; client < 19; client++) certificate.refresh();
+    writeFileSync(files.certificate, pem('server.pem'));
+    writeFileSync(files.key, pem('server.key'));
+    certificate.refresh();
+    expect(shown()).toBe(pem('server.pem'));
+  });
+
   it('stays while the new pair is broken, which is said once', () => {
     const { files, log, certificate, clock, shown, changes } = served();
     writeFileSync(files.certificate, pem('client.pem'));
