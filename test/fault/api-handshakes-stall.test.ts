@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { Socket } from 'node:net';
+import { queryObjects } from 'node:v8';
 import { expect, it } from 'vitest';
 import { eventually } from '../lab/eventually.ts';
 import { rawClient } from '../fakes/raw-client.ts';
@@ -12,6 +14,8 @@ const BEGUN = Uint8Array.of(22, 3, 1, 2, 0, 1);
 /** The same garbage in every run. */
 const garbage = (index: number): Uint8Array =>
   Buffer.concat([BEGUN, createHash('shake256', { outputLength: 1_024 }).update(`${index}`).digest()]);
+/** Of both sides, after a collection of garbage. */
+const countSockets = (): number => queryObjects(Socket, { format: 'count' });
 const ALIVE = /^HTTP\/1\.1 200 OK\r\n/;
 
 it('clients that never end their handshake keep others out only until their time is up', async () => {
@@ -34,10 +38,13 @@ it('clients that never end their handshake keep others out only until their time
 
 it('garbage for a handshake costs nothing that stays', async () => {
   const { port, log } = await secureApi();
+  let first: number | null = null;
   for (let sent = 0; sent < 3 * MAX_CONNECTIONS; sent += 32) {
     const clients = Array.from({ length: 32 }, (_, index) => rawClient(port, garbage(sent + index)));
     await Promise.all((await Promise.all(clients)).map(({ closed }) => closed));
+    first ??= countSockets();
   }
   await eventually('all were noted', () => log.about('a TLS handshake failed').length === 3 * MAX_CONNECTIONS);
+  await eventually('their sockets are gone', () => countSockets() <= (first ?? 0));
   expect((await askOverTls(port)).text).toMatch(ALIVE);
 });

@@ -1,12 +1,18 @@
 import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { connect } from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { MetricsRegistry } from '../../../src/api/metrics.ts';
+import type { ServedCertificate } from '../../../src/api/served-certificate.ts';
+import { buildApp } from '../../../src/api/server.ts';
 import { eventually } from '../../lab/eventually.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { rawClient } from '../../fakes/raw-client.ts';
+import { RecordingLog } from '../../fakes/recording-log.ts';
 import { secureApi } from '../../fakes/secure-api.ts';
+import { statusView } from '../../fakes/status-view.ts';
 import { askOverTls } from '../../fakes/tls-client.ts';
-import { pem } from '../../fakes/tls-files.ts';
+import { pem, servedCertificate, tlsFiles } from '../../fakes/tls-files.ts';
 
 const CLIENT = { cert: pem('client.pem'), key: pem('client.key') };
 /** Signed by the same authority, but for servers only. */
@@ -47,6 +53,34 @@ describe('the API over TLS', () => {
       headers: { 'content-type': 'application/json', authorization: 'Basic YW5hOnNlY3JldA==' },
     });
     expect(answer.status).toBe(400);
+  });
+
+  it('has the limits of plain HTTP', () => {
+    const [clock, log] = [new ManualClock(), new RecordingLog()];
+    const limits = (certificate: ServedCertificate | null) => {
+      const deps = { status: () => statusView(), log, metrics: new MetricsRegistry(), listen: null, version: '1.2.3' };
+      const { server } = buildApp({ ...deps, clock, certificate });
+      return [server.timeout, server.requestTimeout, server.keepAliveTimeout, server.maxConnections];
+    };
+    const plain = limits(null);
+    expect(plain).toEqual([15_000, 5_000, 10_000, 128]);
+    expect(limits(servedCertificate(tlsFiles(), { clock, log }))).toEqual(plain);
+  });
+
+  it('keeps a connection whose handshake was in time', async () => {
+    const clock = new ManualClock();
+    const { port } = await secureApi({ clock });
+    const socket = connect({ host: '127.0.0.1', port, ca: pem('ca.pem') });
+    const closed = new Promise<void>((resolve) => void socket.on('close', () => resolve()));
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk) => (text += String(chunk)));
+    const answers = () => text.split('{"alive":true}').length - 1;
+    socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    await eventually('the first answer', () => answers() === 1);
+    clock.advance(60_000);
+    socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
+    await closed;
+    expect(answers()).toBe(2);
   });
 
   it('survives a handshake that is none', async () => {
@@ -136,6 +170,16 @@ describe('connections that lead to nothing', () => {
     clock.advance(5_000);
     expect(await silent.closed).toBe('');
     expect(await refused.closed).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n[^]*this port speaks HTTPS only/);
+  });
+
+  it('leave no deadline behind when they end before it', async () => {
+    const clock = new ManualClock();
+    const { port } = await secureApi({ clock });
+    const before = clock.pendingTimers;
+    const { socket } = await rawClient(port, '');
+    await eventually('a deadline', () => clock.pendingTimers === before + 1);
+    socket.destroy();
+    await eventually('none', () => clock.pendingTimers === before);
   });
 
   it('do not keep the API from stopping', async () => {
