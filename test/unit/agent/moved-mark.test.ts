@@ -111,6 +111,17 @@ describe('the address of the VIP that a service by mark has left', () => {
     expect(await after(bench, 200_000, wanted(marked('new')))).toEqual(['delete address lo 192.0.2.10']);
   });
 
+  it('is any that its VIP still has, but not on an interface of ours, for as long as the service is there', async () => {
+    const bench = new KernelBench();
+    const on = (name: string | null) => wantedOn([{ ...vip('old', ['192.0.2.10']), interface: name }], marked('old'));
+    await bench.pass(on('lo'));
+    expect(await after(bench, 0, on(null))).toEqual([]);
+    expect(await after(bench, DRAIN_MS, on(null))).toEqual([]);
+    const places = [{ interface: 'lo', address: '192.0.2.10', until: null }];
+    expect([bench.driver.report().leavingAddresses, bench.driver.nextChangeMs()]).toEqual([places, null]);
+    expect(await after(bench, 0, on('lo'))).toEqual([]);
+  });
+
   it.each<[string, string, number | null]>([
     ['another service by mark keeps it there', 'old', null],
     ['another service by mark, which moves as well, takes longer', 'new', DRAIN_MS - 10_000],
@@ -138,6 +149,9 @@ describe('the address of the VIP that a service by mark has left', () => {
     await pass(wanted(web('old'), other('old')), 0);
     const moved = wanted(web('new'), other(on));
     expect(await pass(moved, 0)).toEqual([['7 192.0.2.10', '7 192.0.2.20'], 10_000]);
+    const until = bench.clock.now() + DRAIN_MS;
+    const leaving = on === 'old' ? [] : [{ interface: 'lo', address: '192.0.2.10', until }];
+    expect(bench.driver.report().leavingAddresses).toEqual(leaving);
     expect(await pass(moved, 9_999)).toEqual([['7 192.0.2.10', '7 192.0.2.20'], 1]);
     expect(await pass(moved, 1)).toEqual([['7 192.0.2.20'], next]);
     expect(await bench.host.addresses()).toContain('lo 192.0.2.10');

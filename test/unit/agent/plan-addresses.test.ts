@@ -82,6 +82,19 @@ describe('addresses of VIPs', () => {
     expect(planned([], { journal, actual }).settled).toBeNull();
   });
 
+  it('which a service by mark has left are looked into until that is over, though they are wanted', () => {
+    const key = 'fwmark|ipv4|7';
+    const marks = { [key]: NOW - 1 };
+    const leaving = { service: 'web', leaving: { since: 1, until: 2, quietAt: 1 }, destinations: {} };
+    const addresses = { [`lo|${ONE}`]: { interface: 'lo', address: ONE, marks } };
+    const actual = [there(ONE, 'lo', 32, true)];
+    const journal: Journal = { ...emptyJournal, services: { [key]: leaving }, addresses };
+    expect(planned([ONE], { journal, actual })).toMatchObject({ ops: [], journal, settled: null, nextChangeMs: null });
+    const over = planned([ONE], { journal: { ...journal, services: {} }, actual });
+    expect(over.journal.addresses).toEqual(ours(ONE).addresses);
+    expect(planned([ONE], { journal: over.journal, actual }).settled).not.toBeNull();
+  });
+
   it('that bear our mark are ours when they are wanted, though the journal was lost, and left alone when not', () => {
     const actual = [there(ONE, 'lo', 32, true)];
     const adopted = planned([ONE], { actual });

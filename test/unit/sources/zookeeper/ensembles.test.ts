@@ -90,7 +90,9 @@ describe('a znode', () => {
     const cause = expect.stringContaining(`the server answered ${error} (${name}) (ZooKeeper 10.0.0.1:2181`) as string;
     expect(await bench.learn(a)).toEqual({ kind: 'unknown', cause });
     server.error = null;
-    expect(await bench.learn(a)).toEqual(ABSENT);
+    // Its creation was told to nobody: no watch stands.
+    server.create(A);
+    expect(await bench.learn(a)).toEqual(EXISTS);
   });
 });
 
@@ -272,6 +274,25 @@ describe('what nobody wants any more', () => {
     await Promise.all(crowd);
     expect(server.watches.has(A)).toBe(false);
     expect(server.watches.size).toBe(600);
+  });
+
+  test.each([
+    [false, 700, 1],
+    // One that cannot take a watch back is not asked to go on.
+    [true, 500, 701],
+  ])('is forgotten a few hundred at a time (by an old server: %s)', async (isOld, requests, left) => {
+    server.isOld = isOld;
+    const crowd = Array.from({ length: 700 }, (_, n) => bench.watch(`/n/${n}`));
+    const kept = bench.watch(A);
+    await server.connect();
+    const answers = [...crowd, kept].map((each) => bench.ask(each));
+    await bench.exchange();
+    await Promise.all(answers);
+    server.asked();
+    for (const each of crowd) each.release();
+    await bench.exchange();
+    expect(server.asked()).toHaveLength(requests);
+    expect(server.watches.size).toBe(left);
   });
 
   test('is not taken back over the next connection', async () => {
