@@ -103,6 +103,16 @@ describe('the files of api.tls', () => {
     ]);
   });
 
+  it('are refused where OpenSSL would not serve with them', () => {
+    const files = tlsFiles();
+    writeFileSync(files.certificate, pem('short.pem'));
+    writeFileSync(files.key, pem('short.key'));
+    expect(apiTlsLoader(files)()).toMatchObject({
+      ok: false,
+      error: [{ field: 'api.tls.certificate', found: expect.stringContaining('key too small') as string }],
+    });
+  });
+
   it('are never a device, which would not end', () => {
     const loaded = apiTlsLoader({ ...tlsFiles(), key: '/dev/zero' })();
     expect(loaded).toMatchObject({ ok: false, error: [{ field: 'api.tls.key', file: '/dev/zero' }] });

@@ -178,7 +178,8 @@ describe('connections that lead to nothing', () => {
     const before = clock.pendingTimers;
     const { socket } = await rawClient(port, '');
     await eventually('a deadline', () => clock.pendingTimers === before + 1);
-    socket.destroy();
+    // Without a farewell, which is an error to whoever reads.
+    socket.resetAndDestroy();
     await eventually('none', () => clock.pendingTimers === before);
   });
 

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
+import { exchange } from '../../../src/cli/agent-connection.ts';
 import { freePort } from '../../lab/free-port.ts';
 import { harness } from './cli-harness.ts';
 
@@ -24,4 +25,14 @@ it('fails where something else answers, or nothing', async () => {
   expect(await harness().run('health', '--api', await agentThatSays(500, ''))).toMatchObject({ exitCode: 1, out: '' });
   const nothing = await harness().run('health', '--api', `http://127.0.0.1:${await freePort()}`);
   expect(nothing).toMatchObject({ exitCode: 1, err: expect.stringContaining('no agent answers at') as string });
+});
+
+it('fails where the answer does not end in time', async () => {
+  const server = createServer((_request, reply) => void reply.writeHead(200, { 'content-length': 100 }).write('{'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => server.closeAllConnections());
+  onTestFinished(() => void server.close());
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const answer = exchange({ kind: 'plain', url }, '/healthz', { method: 'GET', timeoutMs: 500 });
+  await expect(answer).rejects.toThrow(`no agent answers at ${url.origin}: no whole answer came within 0.5 seconds`);
 });

@@ -1,7 +1,11 @@
 import { rmSync, writeFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:https';
+import { createServer as createTcpServer } from 'node:net';
+import type { AddressInfo, Socket, Server as TcpServer } from 'node:net';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MetricsRegistry } from '../../../src/api/metrics.ts';
 import { createApi } from '../../../src/api/server.ts';
@@ -43,6 +47,29 @@ const pair = () => ({ certificate: file('server.pem'), key: file('server.key') }
 const clientFiles = () => ({ clientCertificate: file('client.pem'), clientKey: file('client.key') });
 
 const failed = (message: RegExp) => ({ exitCode: 1, out: '', err: expect.stringMatching(message) as string });
+
+/** A server with the certificate of `server`. */
+async function httpsServer(answer: RequestListener): Promise<{ readonly server: Server; readonly port: number }> {
+  const server = createServer({ cert: pem('server.pem'), key: pem('server.key') }, answer);
+  return { server, port: await portOf(server) };
+}
+
+/** Until the test ends. */
+async function portOf(server: TcpServer): Promise<number> {
+  const sockets: Socket[] = [];
+  server.on('connection', (socket: Socket) => void sockets.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function ownEndpoint(port: number, host = '127.0.0.1') {
+  const url = new URL(`https://${host}:${port}`);
+  return { kind: 'own', url, certificate: file('server.pem'), client: null, wantsClient: false } as const;
+}
 
 describe('the agent of the bootstrap file, over TLS', () => {
   it('is asked by every command that asks one', async () => {
@@ -105,16 +132,47 @@ describe('the agent of the bootstrap file, over TLS', () => {
   });
 
   it('is not there for one whose answer does not end in time', async () => {
-    const server = createServer({ cert: pem('server.pem'), key: pem('server.key') }, (_request, reply) => {
+    const { port } = await httpsServer((_request, reply) => {
       reply.writeHead(200, { 'content-length': 100 }).write('{"alive":');
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => server.closeAllConnections());
-    onTestFinished(() => void server.close());
-    const url = new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    const endpoint = { kind: 'own', url, certificate: file('server.pem'), client: null, wantsClient: false } as const;
+    const endpoint = ownEndpoint(port);
     const answer = exchange(endpoint, '/healthz', { method: 'GET', timeoutMs: 1_000 });
-    await expect(answer).rejects.toThrow(`no agent answers at ${url.origin}: no whole answer came within 1 seconds`);
+    await expect(answer).rejects.toThrow(
+      `no agent answers at ${endpoint.url.origin}: no whole answer came within 1 seconds`,
+    );
+  });
+
+  it('is not there for one that does not even shake hands in time', async () => {
+    const silent = createTcpServer();
+    const port = await portOf(silent);
+    const answer = exchange(ownEndpoint(port), '/healthz', { method: 'GET', timeoutMs: 200 });
+    await expect(answer).rejects.toThrow('no whole answer came within 0.2 seconds');
+  });
+
+  it('is found by an IPv6 address', async () => {
+    const port = await freePort();
+    const answer = exchange(ownEndpoint(port, '[::1]'), '/healthz', { method: 'GET', timeoutMs: 5_000 });
+    await expect(answer).rejects.toThrow(/ECONNREFUSED ::1:|EADDRNOTAVAIL|ENETUNREACH/);
+  });
+
+  it('is let go at once where it is another', async () => {
+    const { server, port } = await httpsServer(() => undefined);
+    const closed = new Promise<void>((resolve) => {
+      server.on('connection', (socket) => void socket.once('close', () => resolve()));
+    });
+    const outcome = await run(port, { certificate: file('client.pem'), key: '/nowhere' }, 'health');
+    expect(outcome).toMatchObject(failed(/another server than the agent/));
+    await closed;
+  });
+
+  it('is told the name in its address, and of an address nothing (RFC 6066)', async () => {
+    const names: unknown[] = [];
+    const { server, port } = await httpsServer((_request, reply) => void reply.end());
+    server.on('secureConnection', ({ servername }: TLSSocket & { servername?: unknown }) => names.push(servername));
+    for (const host of ['localhost', '127.0.0.1']) {
+      await exchange(ownEndpoint(port, host), '/healthz', { method: 'GET', timeoutMs: 5_000 });
+    }
+    expect(names).toEqual(['localhost', false]);
   });
 
   it('is not there', async () => {
