@@ -220,6 +220,16 @@ describe('a real that leaves', () => {
     expect(ops(planned(judged, both, late))).toEqual([`edit ${WEB} 10.0.0.9|80 10`, `edit ${WEB} ${A} 0`]);
     expect(ops(planned(replaced, both, { ...late, now: NOW + DRAIN_MS }))).toEqual([`delete ${WEB} ${A}`]);
   });
+
+  it('stands in for half a minute where others are in', () => {
+    const replaced = effectiveOf(configuration([service('web', [a, real('b', '10.0.0.9')])]));
+    const three = busy({ [WEB]: { [A]: 10, [B]: 10, '10.0.0.9|80': 0 } }, B);
+    const first = planned(replaced, three, { journal: owning(WEB) });
+    expect([ops(first), first.nextChangeMs]).toEqual([[], 30_000]);
+    expect(ops(planned(replaced, three, { journal: first.journal, now: NOW + 29_999 }))).toEqual([]);
+    const after = planned(replaced, three, { journal: first.journal, now: NOW + 30_000 });
+    expect(ops(after)).toEqual([`edit ${WEB} ${B} 0`]);
+  });
 });
 
 describe('a service that leaves', () => {

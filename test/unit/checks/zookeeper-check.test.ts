@@ -108,6 +108,18 @@ describe('a check by znode', () => {
     expect(await bench.probed()).toMatchObject({ state: 'unknown', cause, at: expect.any(Number) as number });
   });
 
+  it('that hears in time does not wait on', async () => {
+    const bench = new Bench();
+    bench.define('/web/{port}');
+    bench.add(JUDGE);
+    await bench.probed();
+    const before = bench.clock.pendingTimers;
+    bench.answer = Promise.resolve({ kind: 'exists' });
+    const probes = bench.calls.length;
+    while (bench.calls.length === probes) await bench.clock.advanceAsync(10);
+    expect(bench.clock.pendingTimers).toBe(before);
+  });
+
   it('writes the address of an IPv6 real without brackets, wherever it is wanted', async () => {
     const bench = new Bench();
     bench.define('/{address}/{address}/{port}');
