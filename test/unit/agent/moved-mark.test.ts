@@ -31,6 +31,25 @@ function wantedOn(vips: readonly DesiredVip[], ...services: readonly DesiredServ
   return configuration(services, { vips: vips.filter(({ name }) => services.some((each) => each.vip === name)) });
 }
 
+const WITH_MARK: DesiredService['match'] = {
+  kind: 'fwmark',
+  fwmark: 7,
+  families: ['ipv4'],
+  mark: { ports: [{ first: 80, last: 80 }], protocols: ['tcp'] },
+};
+
+/** The packets that are marked, "7 192.0.2.10". */
+function marksOf(bench: KernelBench): () => readonly string[] {
+  let told: readonly string[] = [];
+  bench.host.marks = {
+    apply: (marks) => {
+      told = marks.map(({ fwmark, address }) => `${fwmark} ${address}`);
+      return Promise.resolve(ok(false));
+    },
+  };
+  return () => told;
+}
+
 async function after(bench: KernelBench, ms: number, desired: Desired): Promise<readonly string[]> {
   bench.clock.advance(ms);
   bench.host.take();
@@ -127,16 +146,8 @@ describe('the address of the VIP that a service by mark has left', () => {
     ['another service by mark, which moves as well, takes longer', 'new', DRAIN_MS - 10_000],
   ])('is marked for no longer than its time, though %s', async (_, on, next) => {
     const bench = new KernelBench();
-    let told: readonly string[] = [];
-    bench.host.marks = {
-      apply: (marks) => {
-        told = marks.map(({ fwmark, address }) => `${fwmark} ${address}`);
-        return Promise.resolve(ok(false));
-      },
-    };
-    const mark = { ports: [{ first: 80, last: 80 }], protocols: ['tcp'] as const };
-    const match = { kind: 'fwmark', fwmark: 7, families: ['ipv4'], mark } as const;
-    const web = (vipName: string) => marked(vipName, { match, drain: { overMs: 0, timeoutMs: 10_000 } });
+    const told = marksOf(bench);
+    const web = (vipName: string) => marked(vipName, { match: WITH_MARK, drain: { overMs: 0, timeoutMs: 10_000 } });
     // The operator's rules set the mark of this one.
     const other = (vipName: string) =>
       service('other', [], { vip: vipName, match: { kind: 'fwmark', fwmark: 8, families: ['ipv4'] } });
@@ -144,7 +155,7 @@ describe('the address of the VIP that a service by mark has left', () => {
     const pass = async (desired: Desired, afterMs: number) => {
       bench.clock.advance(afterMs);
       await bench.pass(desired, Infinity);
-      return [told, bench.driver.nextChangeMs()];
+      return [told(), bench.driver.nextChangeMs()];
     };
     await pass(wanted(web('old'), other('old')), 0);
     const moved = wanted(web('new'), other(on));
@@ -155,6 +166,16 @@ describe('the address of the VIP that a service by mark has left', () => {
     expect(await pass(moved, 9_999)).toEqual([['7 192.0.2.10', '7 192.0.2.20'], 1]);
     expect(await pass(moved, 1)).toEqual([['7 192.0.2.20'], next]);
     expect(await bench.host.addresses()).toContain('lo 192.0.2.10');
+  });
+
+  it('is neither kept nor marked where somebody else has put it', async () => {
+    const bench = new KernelBench();
+    const told = marksOf(bench);
+    const vips = VIPS.map((each) => ({ ...each, interface: null }));
+    await bench.pass(wantedOn(vips, marked('old', { match: WITH_MARK })));
+    expect(told()).toEqual(['7 192.0.2.10']);
+    await bench.pass(wantedOn(vips, marked('new', { match: WITH_MARK })));
+    expect([told(), bench.driver.report().leavingAddresses]).toEqual([['7 192.0.2.20'], []]);
   });
 
   it('goes with the kernel service, when that leaves before its time', async () => {
