@@ -113,7 +113,7 @@ function send(
     request.once('response', (response: IncomingMessage) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.once('error', reject);
+      response.once('error', (cause) => reject(new Error('the answer broke off', { cause })));
       response.once('end', () => {
         resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
       });

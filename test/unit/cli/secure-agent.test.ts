@@ -142,6 +142,14 @@ describe('the agent of the bootstrap file, over TLS', () => {
     );
   });
 
+  it('is not there for one that breaks off its answer, which has nothing to do with certificates', async () => {
+    const { port } = await httpsServer((request, reply) => {
+      reply.writeHead(200, { 'content-length': 100 }).write('{"alive":', () => request.socket.destroy());
+    });
+    const answer = exchange(ownEndpoint(port), '/healthz', { method: 'GET', timeoutMs: 5_000 });
+    await expect(answer).rejects.toThrow(/^no agent answers at .*: the answer broke off \(aborted\)$/);
+  });
+
   it('is not there for one that does not even shake hands in time', async () => {
     const silent = createTcpServer();
     const port = await portOf(silent);
@@ -160,8 +168,10 @@ describe('the agent of the bootstrap file, over TLS', () => {
     const closed = new Promise<void>((resolve) => {
       server.on('connection', (socket) => void socket.once('close', () => resolve()));
     });
-    const outcome = await run(port, { certificate: file('client.pem'), key: '/nowhere' }, 'health');
-    expect(outcome).toMatchObject(failed(/another server than the agent/));
+    const another = { ...ownEndpoint(port), certificate: file('client.pem') };
+    // Long before the time is up, which would end the connection too.
+    const answer = exchange(another, '/healthz', { method: 'GET', timeoutMs: 900_000 });
+    await expect(answer).rejects.toThrow(/another server than the agent/);
     await closed;
   });
 
