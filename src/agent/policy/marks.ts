@@ -25,9 +25,7 @@ export function packetMarks(desired: Desired): PacketMark[] {
  * kernel looks for a mark before it looks for an address.
  */
 export function marksLeftBehind({ kernel, marks }: Effective, { addresses }: Journal): PacketMark[] {
-  const left = Object.values(addresses).flatMap(({ address, marks: uses = {} }) =>
-    Object.entries(uses).flatMap(([key, movedAt]) => (movedAt === null ? [] : [{ key, address }])),
-  );
+  const left = leftBehind(addresses);
   if (left.length === 0) return [];
   const taken = new Set<string>(marks.map(({ address }) => address));
   for (const { kernel: service } of kernel.values()) {
@@ -52,13 +50,35 @@ export function leavingMarks(
   ops: readonly DataplaneOp[],
 ): Set<ServiceKey> {
   const deleted = new Set(ops.flatMap((op) => (op.kind === 'deleteService' ? [serviceKeyOf(matchOf(op))] : [])));
-  const keys = (Object.keys(services) as ServiceKey[]).filter((key) => {
-    if (!key.startsWith('fwmark|') || kernel.has(key) || deleted.has(key)) return false;
+  const keys = byMark(services).filter((key) => {
+    if (kernel.has(key) || deleted.has(key)) return false;
     const record = records.get(named(services, key)?.service ?? '');
     return record === undefined || record.kernelKeys.length === 0;
   });
   return new Set(keys.sort());
 }
+
+/** Parts of a journal are the very same objects in every quiet pass: they are looked through once. */
+function lookedThroughOnce<Part extends object, Found>(find: (part: Part) => Found): (part: Part) => Found {
+  const known = new WeakMap<Part, Found>();
+  return (part) => {
+    const found = known.get(part) ?? find(part);
+    known.set(part, found);
+    return found;
+  };
+}
+
+/** Marks and the addresses that they have left. */
+const leftBehind = lookedThroughOnce((addresses: Journal['addresses']) =>
+  Object.values(addresses).flatMap(({ address, marks: uses = {} }) =>
+    Object.entries(uses).flatMap(([key, movedAt]) => (movedAt === null ? [] : [{ key, address }])),
+  ),
+);
+
+/** Kernel services by mark. */
+const byMark = lookedThroughOnce((services: Journal['services']) =>
+  (Object.keys(services) as ServiceKey[]).filter((key) => key.startsWith('fwmark|')),
+);
 
 function keyOf({ fwmark, address }: PacketMark): ServiceKey {
   return serviceKeyOf({ kind: 'fwmark', family: familyOf(address), fwmark });
