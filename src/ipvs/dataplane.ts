@@ -36,6 +36,16 @@ export function serviceKeyOf(match: ServiceMatch): ServiceKey {
   ) as ServiceKey;
 }
 
+/** Whether a ServiceKey is that of a service by firewall mark. */
+export function isMarkKey(key: string): boolean {
+  return key.startsWith('fwmark|');
+}
+
+/** What a ServiceKey has in its middle: the address, or the family of a service by firewall mark. */
+export function addressOrFamilyIn(key: string): string {
+  return key.split('|')[1] ?? '';
+}
+
 export function destinationKeyOf(destination: { readonly address: IpAddress; readonly port: number }): DestinationKey {
   return joinedKey(destination.address, destination.port) as DestinationKey;
 }
@@ -189,4 +199,9 @@ export function servicesIn(state: DataplaneState, matches: readonly ServiceMatch
 /** The service that an operation is about. */
 export function matchOf(op: DataplaneOp): ServiceMatch {
   return op.kind === 'addService' || op.kind === 'editService' ? op.service.match : op.match;
+}
+
+/** The services that operations take out of the kernel. */
+export function deletedServices(ops: readonly DataplaneOp[]): ReadonlySet<ServiceKey> {
+  return new Set(ops.flatMap((op) => (op.kind === 'deleteService' ? [serviceKeyOf(op.match)] : [])));
 }

@@ -46,4 +46,11 @@ export class EnsembleBench {
     await this.exchange();
     return answer;
   }
+
+  /** Asks of more znodes than may be under way at once. @returns the answers to come */
+  async askOfCrowd(): Promise<readonly Promise<unknown>[]> {
+    const answers = Array.from({ length: 600 }, (_, n) => this.ask(this.watch(`/n/${n}`)));
+    await settle();
+    return answers;
+  }
 }

@@ -1,5 +1,5 @@
 import type { DataplaneOp, ServiceKey } from '../../ipvs/dataplane.ts';
-import { serviceKeyOf } from '../../ipvs/dataplane.ts';
+import { addressOrFamilyIn, deletedServices, isMarkKey } from '../../ipvs/dataplane.ts';
 import type { IpAddress } from '../../model/address.ts';
 import { familyOf } from '../../model/address.ts';
 import type { Named } from './desired-state.ts';
@@ -34,9 +34,7 @@ export class AddressUse {
   constructor(input: AddressUseInput) {
     this.#input = input;
     this.#marks = marksByAddress(input.effective);
-    this.#deleted = new Set(
-      input.serviceOps.flatMap((op) => (op.kind === 'deleteService' ? [serviceKeyOf(op.match)] : [])),
-    );
+    this.#deleted = deletedServices(input.serviceOps);
   }
 
   /** What the journal is to say of an address: the very same object if that is what it says. */
@@ -92,12 +90,12 @@ export class AddressUse {
   /**
    * Addresses of kernel services that are ours after the operations, and families that need all of theirs: a service by
    * mark that leaves does not say which addresses its mark was given to packets for, since rules of others may give it.
-   * A ServiceKey of an address has it in its middle, one of a mark the family.
    */
   #addressesInUse(): ReadonlySet<string> {
     const used = new Set<string>();
     for (const [key, { leaving }] of Object.entries(this.#input.journal.services)) {
-      if (!this.#deleted.has(key as ServiceKey) && (!isMark(key) || leaving !== null)) used.add(middleOf(key));
+      if (!this.#deleted.has(key as ServiceKey) && (!isMarkKey(key) || leaving !== null))
+        used.add(addressOrFamilyIn(key));
     }
     return used;
   }
@@ -109,22 +107,14 @@ const NO_MARKS: Named<number | null> = {};
 function marksByAddress({ vips, services }: Effective): ReadonlyMap<IpAddress, readonly ServiceKey[]> {
   const found = new Map<IpAddress, ServiceKey[]>();
   for (const vip of vips.values()) {
-    const marks = vip.services.flatMap((name) => services.get(name)?.kernelKeys.filter(isMark) ?? []);
+    const marks = vip.services.flatMap((name) => services.get(name)?.kernelKeys.filter(isMarkKey) ?? []);
     if (marks.length === 0) continue;
     for (const address of vip.addresses) {
-      const own = marks.filter((key) => middleOf(key) === familyOf(address));
+      const own = marks.filter((key) => addressOrFamilyIn(key) === familyOf(address));
       found.set(address, [...(found.get(address) ?? []), ...own]);
     }
   }
   return found;
-}
-
-function isMark(key: string): boolean {
-  return key.startsWith('fwmark|');
-}
-
-function middleOf(key: string): string {
-  return key.split('|')[1] ?? '';
 }
 
 function sameMarks(a: Named<number | null>, b: Named<number | null>): boolean {

@@ -1,5 +1,5 @@
 import type { DataplaneOp, ServiceKey } from '../../ipvs/dataplane.ts';
-import { matchOf, serviceKeyOf } from '../../ipvs/dataplane.ts';
+import { deletedServices, isMarkKey, serviceKeyOf } from '../../ipvs/dataplane.ts';
 import type { PacketMark } from '../../ipvs/packet-marks.ts';
 import { familyOf } from '../../model/address.ts';
 import type { Desired } from './desired-state.ts';
@@ -49,7 +49,7 @@ export function leavingMarks(
   { services }: Journal,
   ops: readonly DataplaneOp[],
 ): Set<ServiceKey> {
-  const deleted = new Set(ops.flatMap((op) => (op.kind === 'deleteService' ? [serviceKeyOf(matchOf(op))] : [])));
+  const deleted = deletedServices(ops);
   const keys = byMark(services).filter((key) => {
     if (kernel.has(key) || deleted.has(key)) return false;
     const record = records.get(named(services, key)?.service ?? '');
@@ -77,7 +77,7 @@ const leftBehind = lookedThroughOnce((addresses: Journal['addresses']) =>
 
 /** Kernel services by mark. */
 const byMark = lookedThroughOnce((services: Journal['services']) =>
-  (Object.keys(services) as ServiceKey[]).filter((key) => key.startsWith('fwmark|')),
+  (Object.keys(services) as ServiceKey[]).filter(isMarkKey),
 );
 
 function keyOf({ fwmark, address }: PacketMark): ServiceKey {

@@ -251,8 +251,7 @@ describe('what nobody wants any more', () => {
     const a = bench.watch(A);
     await server.connect();
     await bench.learn(a);
-    const crowd = Array.from({ length: 600 }, (_, n) => bench.ask(bench.watch(`/n/${n}`)));
-    await settle();
+    const crowd = await bench.askOfCrowd();
     a.release();
     const again = bench.watch(A);
     expect(await bench.learn(again)).toEqual(ABSENT);
@@ -266,8 +265,7 @@ describe('what nobody wants any more', () => {
     const a = bench.watch(A);
     await server.connect();
     await bench.learn(a);
-    const crowd = Array.from({ length: 600 }, (_, n) => bench.ask(bench.watch(`/n/${n}`)));
-    await settle();
+    const crowd = await bench.askOfCrowd();
     a.release();
     bench.watch(A).release();
     await bench.exchange();
